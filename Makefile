@@ -1,0 +1,109 @@
+# Ticketing backend. `make help` lists what there is to do.
+#
+# Everything compiles from the repository root, so that each #include shows its layer. One object tree per variant:
+#   make                 build/release   what runs in production
+#   make VARIANT=asan    build/asan      AddressSanitizer + UndefinedBehaviorSanitizer
+#   make VARIANT=tsan    build/tsan      ThreadSanitizer (the thread stress program only)
+
+VARIANT ?= release
+OUT     := build/$(VARIANT)
+CC      ?= gcc
+
+COMPONENTS := event-svc booking-svc booking-worker
+PACKAGES   := libpq hiredis librabbitmq libuv yajl libqrencode libpng libcurl openssl libmicrohttpd zlib
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Werror
+CPPFLAGS += -I. -DH2O_USE_LIBUV=0 -D_GNU_SOURCE $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES) 2>/dev/null))
+CFLAGS   += -std=gnu11 -g -fno-omit-frame-pointer -fstack-protector-strong -fPIE -pthread $(WARNINGS)
+LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now
+LDLIBS   += -lh2o-evloop $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+
+ifeq ($(VARIANT),release)
+CFLAGS += -O2 -D_FORTIFY_SOURCE=2
+else ifeq ($(VARIANT),asan)
+CFLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+LDFLAGS += -fsanitize=address,undefined
+else ifeq ($(VARIANT),tsan)
+CFLAGS += -O1 -fsanitize=thread
+LDFLAGS += -fsanitize=thread
+else
+$(error VARIANT is release, asan or tsan)
+endif
+
+# --- sources --------------------------------------------------------------------------------------------------------
+
+SHARED_SRC := $(filter-out shared/tests/%,$(wildcard shared/*/*.c))
+SHARED_LIB := $(OUT)/libtk.a
+src_of      = $(filter-out $(1)/tests/%,$(wildcard $(1)/*.c $(1)/*/*.c))
+obj_of      = $(patsubst %.c,$(OUT)/%.o,$(1))
+BINARIES   := $(foreach c,$(COMPONENTS),$(if $(wildcard $(c)/main.c),$(OUT)/$(c)/$(c)))
+TEST_BINS  := $(foreach c,shared $(COMPONENTS),$(if $(wildcard $(c)/tests/*.c),$(OUT)/$(c)/unit-tests))
+TSAN_BIN   := $(OUT)/shared/tests/stress/threads
+
+.PHONY: all help unit integration test asan tsan lint format docs-assets deps config-docs clean
+all: $(BINARIES)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(SHARED_LIB): $(call obj_of,$(SHARED_SRC))
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+
+# Files baked in with TK_EMBED: rebuild the object that embeds them.
+$(OUT)/event-svc/main.o $(OUT)/event-svc/adapters/schema.o: $(wildcard event-svc/migrations/*.sql event-svc/openapi.json)
+$(OUT)/booking-svc/main.o $(OUT)/booking-svc/adapters/schema.o: $(wildcard booking-svc/migrations/*.sql booking-svc/openapi.json)
+
+define component_rules
+$(OUT)/$(1)/$(1): $(call obj_of,$(call src_of,$(1))) $(SHARED_LIB)
+	$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -o $$@
+
+$(OUT)/$(1)/unit-tests: $(call obj_of,$(wildcard $(1)/tests/*.c)) $(filter-out $(OUT)/$(1)/main.o,$(call obj_of,$(call src_of,$(1)))) $(SHARED_LIB)
+	$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -lcriterion -o $$@
+endef
+$(foreach c,$(COMPONENTS),$(eval $(call component_rules,$(c))))
+
+$(OUT)/shared/unit-tests: $(call obj_of,$(wildcard shared/tests/*.c)) $(SHARED_LIB)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -o $@
+
+$(OUT)/shared/tests/stress/%: $(OUT)/shared/tests/stress/%.o $(SHARED_LIB)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+unit: $(TEST_BINS) ## unit tests (Criterion)
+	deploy/run-unit-tests.sh $(TEST_BINS)
+
+integration: all ## integration tests against a private stack on free ports
+	./test_integration.sh --private
+
+test: ## everything from nothing: packages, build, unit tests, private stack, integration tests, stop
+	deploy/run-tests.sh
+
+asan: ## the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	VARIANT=asan deploy/run-tests.sh
+
+tsan: ## threads and queues under ThreadSanitizer
+	$(MAKE) VARIANT=tsan build/tsan/shared/tests/stress/threads
+	build/tsan/shared/tests/stress/threads
+
+lint: ## clang-format, clang-tidy, layer check
+	deploy/lint.sh
+
+format: ## rewrites the sources in the house style
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+config-docs: all ## regenerates docs/CONFIG.md from the programs' setting tables
+	deploy/config-docs.sh > docs/CONFIG.md
+
+docs-assets: ## Swagger UI from npm, for /docs
+	deploy/docs-assets.sh
+
+clean: ## removes what was built
+	rm -rf build

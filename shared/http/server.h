@@ -1,0 +1,140 @@
+/**
+ * HTTP server: h2o on a tk_loop, one routing table, problem+json for every error our code answers.
+ *
+ * Life of a request: h2o parses it → the route is found, method, content type, size and identity are checked → the handler
+ * runs on the loop's thread → sooner or later exactly one tk_http_respond*() call answers it and ends its life. The client
+ * may leave in between; the handler need not care: the answer then goes nowhere.
+ *
+ * Off by design (docs/SECURITY.md has the reasons): HTTP/2 (h2o 2.2.5 lacks the Rapid Reset fix) and the Server header.
+ */
+#ifndef TK_HTTP_SERVER_H
+#define TK_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/id.h"
+#include "shared/base/mem.h"
+#include "shared/base/result.h"
+#include "shared/base/str.h"
+#include "shared/http/problem.h"
+#include "shared/json/reader.h"
+#include "shared/loop/loop.h"
+
+#define TK_HTTP_MAX_PARAMS 3
+
+struct tk_http_server;
+struct tk_http_req;
+
+typedef void tk_http_handler(struct tk_http_req *req);
+
+/** Route flags. */
+#define TK_ROUTE_JSON_BODY 1u     /* a JSON object or array body is required: 415, 400 before the handler runs */
+#define TK_ROUTE_OPTIONAL_BODY 2u /* with JSON_BODY: an empty body is fine whatever the content type */
+#define TK_ROUTE_INTERNAL 4u      /* requires INTERNAL_API_KEY when one is configured (header X-Internal-Api-Key) */
+#define TK_ROUTE_USER 8u          /* X-User-ID must be a UUID: 401 otherwise */
+#define TK_ROUTE_UNDOCUMENTED 16u /* not part of openapi.json (assets of /docs) */
+#define TK_ROUTE_PREFIX 32u       /* `path` ends in `/` and matches everything below it */
+
+/** One row of a service's routing table; the same path may appear once per method. */
+struct tk_route {
+    const char *method;  /* "GET", "POST", … GET routes answer HEAD too */
+    const char *path;    /* "/api/v1/reservations/{id}/confirm"; {…} matches one segment */
+    tk_http_handler *handler;
+    unsigned flags;
+    size_t max_body; /* bytes; 0: the server's default */
+};
+
+struct tk_http_config {
+    const char *service;  /* metrics label and log object */
+    const char *host;     /* address to listen on */
+    int64_t port;         /* 0: any free port, see tk_http_server_port() */
+    const struct tk_route *routes;
+    size_t route_count;
+    size_t max_body;          /* default limit, bytes: 1 MiB */
+    int64_t io_timeout_ms;    /* header, body and idle time of a connection: 10 s */
+    size_t max_connections;   /* beyond it new connections are closed at once */
+    const char *internal_api_key; /* "" or NULL: internal routes are open */
+    void *app;                /* handed to handlers as req->app */
+};
+
+/** What handlers see. Allocated by the server, freed by the answer. */
+struct tk_http_req {
+    void *app;
+    struct tk_loop *loop;
+    const struct tk_route *route;
+    struct tk_arena arena;          /* request lifetime */
+    struct tk_slice params[TK_HTTP_MAX_PARAMS]; /* path segments in {…} order, arena memory, percent-decoded */
+    size_t param_count;
+    struct tk_slice query;          /* raw query string without '?', arena memory */
+    struct tk_slice body;           /* raw bytes; valid only during the handler call */
+    const struct tk_json *json;     /* parsed body in the arena; NULL when there is none */
+    struct tk_uuid user_id;         /* from X-User-ID when has_user */
+    bool has_user;
+    char request_id[64];            /* X-Request-ID if acceptable (visible ASCII, at most 63), else a UUIDv7 */
+    char traceparent[56];           /* W3C trace context, "" when absent or malformed */
+    int64_t received_us;            /* monotonic */
+    struct tk_http_req_private *priv;
+};
+
+/** Listens. TK_ERR_CONFLICT: the address is in use; TK_ERR_INVALID: no such address. Logs the reason. */
+TK_MUSTCHECK enum tk_err tk_http_server_open(struct tk_loop *loop, const struct tk_http_config *config,
+                                             struct tk_http_server **out);
+
+uint16_t tk_http_server_port(const struct tk_http_server *server);
+
+/** Stops accepting and asks h2o to close idle connections; requests in flight are still answered. */
+void tk_http_server_drain(struct tk_http_server *server);
+
+/** Requests whose handler has run and that have not been answered yet. */
+size_t tk_http_server_in_flight(const struct tk_http_server *server);
+
+/* --- inside a handler --------------------------------------------------------------------------------------------- */
+
+/** A request header by lower-case name; empty slice when absent. Valid only during the handler call. */
+struct tk_slice tk_http_header(const struct tk_http_req *req, const char *lower_case_name);
+
+/** Decoded value of a query parameter (first occurrence), arena memory; {NULL, 0} when absent. */
+struct tk_slice tk_http_query(struct tk_http_req *req, const char *name);
+
+/** Path parameter `index` as a UUID; on failure the request has been answered 404 and TK_ERR_NOT_FOUND is returned. */
+TK_MUSTCHECK enum tk_err tk_http_param_uuid(struct tk_http_req *req, size_t index, struct tk_uuid *out);
+
+/** `?limit=` (1..max, else `fallback`); on nonsense the request has been answered 422 and TK_ERR_INVALID is returned. */
+TK_MUSTCHECK enum tk_err tk_http_limit(struct tk_http_req *req, int64_t fallback, int64_t max, int64_t *out);
+
+/**
+ * `?cursor=`: an opaque token around the id of the last row of the page before; nil UUID when absent. Answered 422 on
+ * nonsense, as above. The writer's side is tk_http_cursor_text().
+ */
+TK_MUSTCHECK enum tk_err tk_http_cursor(struct tk_http_req *req, struct tk_uuid *after);
+
+/** The token for `next_cursor`, arena memory, NUL-terminated. */
+const char *tk_http_cursor_text(struct tk_http_req *req, const struct tk_uuid *last);
+
+/* --- answering: exactly one of these ends the request, `req` is gone afterwards ------------------------------------ */
+
+/** Adds a response header; `value` is copied. Call before the answer. */
+void tk_http_set_header(struct tk_http_req *req, const char *lower_case_name, const char *value);
+
+/** Sends `body` (taken over: the buffer is empty afterwards) as application/json. */
+void tk_http_respond_json(struct tk_http_req *req, int status, struct tk_buf *body);
+
+/** The same with any content type. `content_type` must be a constant. */
+void tk_http_respond(struct tk_http_req *req, int status, const char *content_type, struct tk_buf *body);
+
+/** Sends bytes that live as long as the process (embedded files). */
+void tk_http_respond_static(struct tk_http_req *req, int status, const char *content_type, struct tk_slice body);
+
+/** Status without body: 204, 304. */
+void tk_http_respond_empty(struct tk_http_req *req, int status);
+
+/** An error, as application/problem+json. `detail` may be NULL. */
+void tk_http_problem(struct tk_http_req *req, const struct tk_problem_kind *kind, const char *detail);
+
+/** The same with validation errors and ready-made extra members (`"lost_seats":[…]`, no braces); both may be NULL. */
+void tk_http_problem_with(struct tk_http_req *req, const struct tk_problem_kind *kind, const char *detail,
+                          const struct tk_json_errors *errors, const struct tk_buf *members);
+
+#endif
