@@ -46,7 +46,10 @@ struct tk_batch_ops {
      * it. NULL: always.
      */
     bool (*join)(void *ctx, struct tk_batch_item *item);
-    /** Sends the batch. Later, and exactly once, every item is finished by the sender and tk_batch_landed(flight) called. */
+    /**
+     * Sends the batch. The sender finishes every item and then calls tk_batch_landed(flight), exactly once; when nothing can
+     * be sent it may do both right here.
+     */
     void (*send)(void *ctx, struct tk_flight *flight);
     /** The item was never sent: its deadline passed in the queue, or the queue is closing. */
     void (*drop)(void *ctx, struct tk_batch_item *item);
