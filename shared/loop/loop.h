@@ -77,7 +77,7 @@ void tk_loop_post(struct tk_loop *loop, struct tk_loop_message *message);
 
 /* --- file descriptors of other libraries -------------------------------------------------------------------------- */
 
-#define TK_WATCH_READ 1u
+#define TK_WATCH_READ  1u
 #define TK_WATCH_WRITE 2u
 
 struct tk_watch;

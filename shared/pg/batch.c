@@ -8,8 +8,8 @@
 #include "shared/base/mem.h"
 #include "shared/metrics/metrics.h"
 
-#define SCAN_FACTOR 4      /* items looked at per batch, in multiples of max_items, while skipping those that cannot join */
-#define SMOOTHING_SHIFT 3  /* moving average over about eight batches */
+#define SCAN_FACTOR     4 /* items looked at per batch, in multiples of max_items, while skipping those that cannot join */
+#define SMOOTHING_SHIFT 3 /* moving average over about eight batches */
 
 struct tk_batch {
     struct tk_loop *loop;
@@ -37,8 +37,10 @@ static void register_metrics(struct tk_batch *batch)
     snprintf(batch->labels, sizeof(batch->labels), "queue=\"%s\"", batch->config.name);
     batch->items_sent = (struct tk_metric)TK_COUNTER("batch_items_total", labels, "Items sent in batches");
     batch->batches_sent = (struct tk_metric)TK_COUNTER("batches_total", labels, "Batches sent");
-    batch->refused = (struct tk_metric)TK_COUNTER("batch_refused_total", labels, "Items refused because the queue was full or slow");
-    batch->dropped = (struct tk_metric)TK_COUNTER("batch_dropped_total", labels, "Items whose deadline passed in the queue");
+    batch->refused =
+        (struct tk_metric)TK_COUNTER("batch_refused_total", labels, "Items refused because the queue was full or slow");
+    batch->dropped =
+        (struct tk_metric)TK_COUNTER("batch_dropped_total", labels, "Items whose deadline passed in the queue");
     tk_metrics_register(&batch->items_sent);
     tk_metrics_register(&batch->batches_sent);
     tk_metrics_register(&batch->refused);

@@ -2,9 +2,9 @@
  * Natural batching: the queue in front of anything that is cheaper by the dozen — a Postgres statement, a call to another
  * service.
  *
- * While a batch is in flight, items gather; when it returns, the next batch leaves with what has gathered, up to a cap. There
- * is no linger timer: at low load a batch is one item and nothing waits. Measured: 1,690 reservations/s with a statement
- * per request, 24,560/s with this in front (docs/PERFORMANCE.md). This file knows nothing of SQL or HTTP.
+ * While a batch is in flight, items gather; when it returns, the next batch leaves with what has gathered, up to a cap.
+ * There is no linger timer: at low load a batch is one item and nothing waits. Measured: 1,690 reservations/s with a
+ * statement per request, 24,560/s with this in front (docs/PERFORMANCE.md). This file knows nothing of SQL or HTTP.
  *
  * Life of an item: submitted → queued → (in a batch → finished by the sender) or dropped. Exactly one of `send` and `drop`
  * sees it, and never inside tk_batch_submit(): completions that run inside submit are how recursion starts.
@@ -38,7 +38,8 @@ struct tk_flight {
 };
 
 struct tk_batch_ops {
-    /** Called when a new batch starts forming, before the first `join`; forget the previous one's conflicts. May be NULL. */
+    /** Called when a new batch starts forming, before the first `join`; forget the previous one's conflicts. May be NULL.
+     */
     void (*begin)(void *ctx);
     /**
      * May `item` join the batch being formed? False leaves it, in order, for a later batch (it wants a seat or id that this
@@ -47,8 +48,8 @@ struct tk_batch_ops {
      */
     bool (*join)(void *ctx, struct tk_batch_item *item);
     /**
-     * Sends the batch. The sender finishes every item and then calls tk_batch_landed(flight), exactly once; when nothing can
-     * be sent it may do both right here.
+     * Sends the batch. The sender finishes every item and then calls tk_batch_landed(flight), exactly once; when nothing
+     * can be sent it may do both right here.
      */
     void (*send)(void *ctx, struct tk_flight *flight);
     /** The item was never sent: its deadline passed in the queue, or the queue is closing. */
@@ -56,12 +57,12 @@ struct tk_batch_ops {
 };
 
 struct tk_batch_config {
-    const char *name;      /* for metrics and logs */
-    size_t max_items;      /* per batch */
-    size_t max_weight;     /* per batch; 0: no limit. A single heavier item still goes, alone */
-    size_t max_in_flight;  /* batches at a time */
-    size_t max_queued;     /* items waiting; beyond it submit answers TK_ERR_LIMIT */
-    int64_t max_wait_us;   /* refuse when the queue is estimated to take longer than this; 0: never refuse */
+    const char *name;     /* for metrics and logs */
+    size_t max_items;     /* per batch */
+    size_t max_weight;    /* per batch; 0: no limit. A single heavier item still goes, alone */
+    size_t max_in_flight; /* batches at a time */
+    size_t max_queued;    /* items waiting; beyond it submit answers TK_ERR_LIMIT */
+    int64_t max_wait_us;  /* refuse when the queue is estimated to take longer than this; 0: never refuse */
 };
 
 struct tk_batch;

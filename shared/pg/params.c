@@ -12,7 +12,7 @@
 #include "shared/base/clock.h"
 #include "shared/json/writer.h" /* TK_TIME_NONE */
 
-#define POSTGRES_EPOCH_US (INT64_C(946684800) * TK_US_PER_S) /* 2000-01-01 in Unix time */
+#define POSTGRES_EPOCH_US  (INT64_C(946684800) * TK_US_PER_S) /* 2000-01-01 in Unix time */
 #define ARRAY_HEADER_BYTES 20
 
 void tk_params_init(struct tk_params *p)

@@ -19,7 +19,7 @@
 #include "shared/base/id.h"
 #include "shared/base/str.h"
 
-#define TK_PARAMS_MAX 24
+#define TK_PARAMS_MAX       24
 #define TK_PARAMS_MAX_BYTES (8u << 20)
 
 /** Type oids from Postgres' catalog (pg_type.dat); they never change. */

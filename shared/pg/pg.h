@@ -50,9 +50,9 @@ struct tk_pg_op;
 
 struct tk_pg_outcome {
     enum tk_step step;
-    const char *sqlstate; /* five characters when REFUSED, else "" */
-    const char *message;  /* the server's words, for the log only, never for a client */
-    const char *constraint; /* violated constraint's name, or "" */
+    const char *sqlstate;            /* five characters when REFUSED, else "" */
+    const char *message;             /* the server's words, for the log only, never for a client */
+    const char *constraint;          /* violated constraint's name, "" when none */
     PGresult *rows[TK_PG_MAX_STEPS]; /* when OK: one per step; freed after `done` returns */
 };
 
@@ -63,7 +63,7 @@ struct tk_pg_query {
     struct tk_params params;
 };
 
-/** Caller-owned until `done` has been entered; `done` may free it. Fill steps, step_count, deadline_us, done, arg. */
+/** Caller-owned; must live until `done` is entered, which may free it. Fill steps, deadline_us, done, arg. */
 struct tk_pg_op {
     struct tk_link link;
     struct tk_pg_query steps[TK_PG_MAX_STEPS];
@@ -71,8 +71,9 @@ struct tk_pg_op {
     int64_t deadline_us; /* monotonic */
     tk_pg_done_fn *done;
     void *arg;
-    struct tk_pg_outcome outcome; /* the module's */
-    size_t steps_answered;        /* the module's */
+    struct tk_pg_outcome outcome; /* this and the following: the module's */
+    size_t steps_answered;
+    PGresult *error;
 };
 
 /** Starts connecting; never fails here. Copies `config`; the statements are the caller's, static. */
@@ -93,14 +94,14 @@ void tk_pg_op_init(struct tk_pg_op *op);
 /** Adds a step and returns its parameters, to be filled before submit. */
 struct tk_params *tk_pg_op_step(struct tk_pg_op *op, const struct tk_pg_statement *statement);
 
-/** Frees the parameters; harmless twice. Called by the module after `done` unless `done` freed the operation itself. */
+/** Frees the parameters; harmless twice. The module does so once it has sent them; callers only when submit refused. */
 void tk_pg_op_release(struct tk_pg_op *op);
 
 /**
  * Sends `op`, at the latest when a connection has room. `done` runs exactly once, later, never inside this call; the
  * parameters have been released by then.
- * TK_ERR_LIMIT: max_queued reached. TK_ERR_UNAVAILABLE: no connection is up. Either way nothing happened and `done` will not
- * run.
+ * TK_ERR_LIMIT: max_queued reached. TK_ERR_UNAVAILABLE: no connection is up. Either way nothing happened and `done` will
+ * not run.
  */
 TK_MUSTCHECK enum tk_err tk_pg_submit(struct tk_pg *pg, struct tk_pg_op *op);
 
@@ -113,8 +114,8 @@ struct tk_migration {
 };
 
 /**
- * Applies what is missing, each migration in its own transaction, under an advisory lock so that several instances may start
- * at once. Keeps its record in table schema_migrations(version, name, applied_at). Logs what it does.
+ * Applies what is missing, each migration in its own transaction, under an advisory lock so that several instances may
+ * start at once. Keeps its record in table schema_migrations(version, name, applied_at). Logs what it does.
  * TK_ERR_UNAVAILABLE: no connection within 10 s. TK_ERR_INVALID: a migration failed (rolled back), or the database is newer
  * than this program.
  */

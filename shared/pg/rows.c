@@ -7,9 +7,9 @@
 #include "shared/base/clock.h"
 #include "shared/json/writer.h" /* TK_TIME_NONE */
 
-#define POSTGRES_EPOCH_US (INT64_C(946684800) * TK_US_PER_S) /* 2000-01-01 in Unix time */
+#define POSTGRES_EPOCH_US  (INT64_C(946684800) * TK_US_PER_S) /* 2000-01-01 in Unix time */
 #define ARRAY_HEADER_BYTES 20
-#define ARRAY_UUID_BYTES 20 /* length word and sixteen bytes */
+#define ARRAY_UUID_BYTES   20 /* length word and sixteen bytes */
 
 bool tk_row_is_null(const PGresult *rows, int row, int column)
 {
