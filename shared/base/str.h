@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/base/banned.h"
 #include "shared/base/mem.h"
 #include "shared/base/result.h"
 
@@ -25,6 +26,8 @@ bool tk_slice_eq_str(struct tk_slice a, const char *nul_terminated);
 bool tk_slice_ieq_str(struct tk_slice a, const char *nul_terminated); /* ASCII case-insensitive */
 /** A NUL-terminated copy in the arena. */
 char *tk_slice_dup(struct tk_arena *arena, struct tk_slice s);
+/** Formatted text, NUL-terminated, in the arena. For messages, not for hot paths. */
+char *tk_arena_printf(struct tk_arena *arena, const char *format, ...) TK_PRINTF(2, 3) __attribute__((returns_nonnull));
 
 /**
  * A growing byte buffer with a hard maximum. Zero-initialise with TK_BUF_INIT(max). Appending past `max` sets `overflow`
@@ -48,10 +51,15 @@ void tk_buf_append_str(struct tk_buf *buf, const char *nul_terminated);
 void tk_buf_append_char(struct tk_buf *buf, char c);
 void tk_buf_append_i64(struct tk_buf *buf, int64_t value); /* decimal */
 void tk_buf_appendf(struct tk_buf *buf, const char *format, ...) TK_PRINTF(2, 3); /* slow path only */
+/** Appends `len` bytes for the caller to write at once; NULL on overflow. Valid until the buffer changes again. */
+char *tk_buf_extend(struct tk_buf *buf, size_t len);
 struct tk_slice tk_buf_slice(const struct tk_buf *buf);
 
 /** True when the bytes are well-formed UTF-8 (RFC 3629) without NUL or other C0 controls except \t \n \r. */
 bool tk_utf8_is_text(struct tk_slice s);
+
+/** Length (1–4) of the well-formed UTF-8 sequence that `bytes` begins with, reading at most `len`; 0 when there is none. */
+size_t tk_utf8_sequence(const char *bytes, size_t len);
 
 /** Decimal integer, optional minus, no spaces, no plus, no leading zeros. TK_ERR_INVALID otherwise or on overflow. */
 TK_MUSTCHECK enum tk_err tk_parse_i64(struct tk_slice text, int64_t *out);
