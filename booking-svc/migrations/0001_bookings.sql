@@ -22,10 +22,10 @@ CREATE TABLE reservations (
     revision bigint NOT NULL DEFAULT 1 CHECK (revision >= 1),
     booking_time timestamptz NOT NULL DEFAULT now(),
     expiry_time timestamptz NOT NULL,
-    seats_count integer NOT NULL CHECK (seats_count >= 0),
-    total_minor bigint NOT NULL CHECK (total_minor >= 0),
+    seats_count integer NOT NULL DEFAULT 0 CHECK (seats_count >= 0),
+    total_minor bigint NOT NULL DEFAULT 0 CHECK (total_minor >= 0),
     total_amount numeric(18, 2) GENERATED ALWAYS AS (total_minor / 100.0) STORED,
-    currency text NOT NULL CHECK (length(currency) = 3),
+    currency text NOT NULL DEFAULT 'XXX' CHECK (length(currency) = 3), -- XXX: ISO 4217 "no currency", tombstones only
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT reservations_tombstone CHECK (seats_count > 0 OR status = 'expired'),
