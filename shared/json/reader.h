@@ -103,6 +103,10 @@ struct tk_field {
 TK_MUSTCHECK enum tk_err tk_json_bind(const struct tk_json *object, const char *pointer, const struct tk_field *fields,
                                       size_t field_count, void *target, struct tk_json_errors *errors);
 
+/** As tk_json_bind, but members not in the table are ignored: for messages and answers of a program newer than ours. */
+TK_MUSTCHECK enum tk_err tk_json_bind_known(const struct tk_json *object, const char *pointer, const struct tk_field *fields,
+                                            size_t field_count, void *target, struct tk_json_errors *errors);
+
 /** Reads an array of UUIDs, distinct and min..max long, into arena memory. Errors as tk_json_bind. */
 TK_MUSTCHECK enum tk_err tk_json_read_uuids(const struct tk_json *array, const char *pointer, size_t min, size_t max,
                                             struct tk_arena *arena, struct tk_uuid **out, size_t *count,
