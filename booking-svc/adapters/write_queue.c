@@ -1,0 +1,209 @@
+/* Batched writes; the header says what they promise. */
+#include "booking-svc/adapters/write_queue.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/clock.h"
+#include "shared/log/log.h"
+
+struct write_queue {
+    struct tk_loop *loop;
+    struct tk_pg *pg;
+    struct tk_batch *batch;
+    const struct write_kind *kind;
+    int64_t timeout_ms;
+    struct tk_uuid_map ids; /* of the batch being formed */
+};
+
+/** A flight's own memory: allocated by send, freed when the flight has landed. */
+struct write_flight {
+    struct write_queue *queue;
+    struct tk_flight *flight;
+    struct write_item **items;
+    size_t count;
+    size_t unanswered; /* items without a result, when they were sent one by one */
+    struct tk_deferred deferred;
+};
+
+/** One transaction of a flight: all of it, or a single item after a refusal. */
+struct write_op {
+    struct tk_pg_op op;
+    struct write_flight *wf;
+    size_t first;
+    size_t count;
+};
+
+static void on_begin(void *ctx)
+{
+    struct write_queue *queue = ctx;
+    tk_uuid_map_clear(&queue->ids);
+}
+
+static bool on_join(void *ctx, struct tk_batch_item *base)
+{
+    struct write_queue *queue = ctx;
+    struct write_item *item = (struct write_item *)base;
+    if (tk_uuid_map_get(&queue->ids, &item->id) != NULL)
+        return false;
+    tk_uuid_map_put(&queue->ids, &item->id, item);
+    return true;
+}
+
+static void on_drop(void *ctx, struct tk_batch_item *base)
+{
+    (void)ctx;
+    struct write_item *item = (struct write_item *)base;
+    item->step = TK_STEP_FAILED;
+    item->done(item);
+}
+
+/** Lands before the callbacks run: they free their items, which the flight must not see again. */
+static void land(struct write_flight *wf)
+{
+    struct write_item **items = wf->items;
+    const size_t count = wf->count;
+    tk_batch_landed(wf->flight);
+    free(wf);
+    for (size_t i = 0; i < count; i++)
+        items[i]->done(items[i]);
+    free(items);
+}
+
+static void set_steps(struct write_flight *wf, size_t first, size_t count, enum tk_step step)
+{
+    for (size_t i = 0; i < count; i++)
+        wf->items[first + i]->step = step;
+}
+
+static void count_down(struct write_flight *wf, size_t answered)
+{
+    assert(wf->unanswered >= answered);
+    wf->unanswered -= answered;
+    if (wf->unanswered == 0)
+        land(wf);
+}
+
+/** Data exceptions, violated constraints and serialization failures are about an item; anything else is about the server. */
+static bool is_about_an_item(const char *sqlstate)
+{
+    return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 || strncmp(sqlstate, "40", 2) == 0;
+}
+
+static enum tk_err send_part(struct write_flight *wf, size_t first, size_t count);
+
+static void send_one_by_one(struct write_flight *wf)
+{
+    size_t unsent = 0;
+    for (size_t i = 0; i < wf->count; i++) {
+        if (send_part(wf, i, 1)) {
+            wf->items[i]->step = TK_STEP_FAILED;
+            unsent++;
+        }
+    }
+    if (unsent > 0)
+        count_down(wf, unsent);
+}
+
+static void log_refusal(const struct write_flight *wf, size_t count, const struct tk_pg_outcome *outcome)
+{
+    tk_log(TK_LOG_WARNING, "write refused by the database", TK_KV_STR("queue", wf->queue->kind->name),
+           TK_KV_INT("items", count), TK_KV_STR("sqlstate", outcome->sqlstate),
+           TK_KV_STR("constraint", outcome->constraint), TK_KV_STR("error", outcome->message));
+}
+
+static void on_answer(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
+{
+    struct write_op *part = (struct write_op *)op->arg;
+    struct write_flight *wf = part->wf;
+    const size_t first = part->first;
+    const size_t count = part->count;
+
+    set_steps(wf, first, count, outcome->step);
+    if (outcome->step == TK_STEP_OK) {
+        set_steps(wf, first, count, TK_STEP_REFUSED);
+        wf->queue->kind->read(outcome, wf->items + first, count);
+    } else if (outcome->step == TK_STEP_REFUSED) {
+        log_refusal(wf, count, outcome);
+    }
+    const bool split = outcome->step == TK_STEP_REFUSED && count > 1 && is_about_an_item(outcome->sqlstate);
+    tk_pg_op_release(op);
+    free(part);
+    if (split)
+        send_one_by_one(wf);
+    else
+        count_down(wf, count);
+}
+
+static enum tk_err send_part(struct write_flight *wf, size_t first, size_t count)
+{
+    struct write_op *part = tk_alloc(sizeof(*part));
+    part->wf = wf;
+    part->first = first;
+    part->count = count;
+    tk_pg_op_init(&part->op);
+    wf->queue->kind->fill(&part->op, wf->items + first, count);
+    part->op.deadline_us = tk_mono_us() + wf->queue->timeout_ms * TK_US_PER_MS;
+    part->op.done = on_answer;
+    part->op.arg = part;
+    const enum tk_err err = tk_pg_submit(wf->queue->pg, &part->op);
+    if (err) {
+        tk_pg_op_release(&part->op);
+        free(part);
+    }
+    return err;
+}
+
+static void on_not_sent(void *arg)
+{
+    struct write_flight *wf = arg;
+    set_steps(wf, 0, wf->count, TK_STEP_FAILED);
+    land(wf);
+}
+
+static void on_send(void *ctx, struct tk_flight *flight)
+{
+    struct write_queue *queue = ctx;
+    struct write_flight *wf = tk_alloc(sizeof(*wf));
+    wf->queue = queue;
+    wf->flight = flight;
+    wf->count = flight->count;
+    wf->unanswered = flight->count;
+    wf->items = tk_alloc(flight->count * sizeof(struct write_item *));
+    for (size_t i = 0; i < flight->count; i++)
+        wf->items[i] = (struct write_item *)flight->items[i];
+    if (send_part(wf, 0, wf->count))
+        tk_loop_defer(queue->loop, &wf->deferred, on_not_sent, wf);
+}
+
+struct write_queue *write_queue_new(struct tk_loop *loop, struct tk_pg *pg, const struct write_kind *kind,
+                                    const struct write_queue_config *config)
+{
+    static const struct tk_batch_ops ops = {.begin = on_begin, .join = on_join, .send = on_send, .drop = on_drop};
+    struct write_queue *queue = tk_alloc(sizeof(*queue));
+    queue->loop = loop;
+    queue->pg = pg;
+    queue->kind = kind;
+    queue->timeout_ms = config->timeout_ms;
+    const struct tk_batch_config batch = {
+        .name = kind->name,
+        .max_items = config->max_items,
+        .max_in_flight = config->max_in_flight,
+        .max_queued = config->max_queued,
+        .max_wait_us = config->max_wait_us,
+    };
+    queue->batch = tk_batch_new(loop, &batch, &ops, queue);
+    return queue;
+}
+
+enum tk_err write_queue_submit(struct write_queue *queue, struct write_item *item)
+{
+    assert(item->done != NULL);
+    return tk_batch_submit(queue->batch, &item->base);
+}
+
+size_t write_queue_pending(const struct write_queue *queue)
+{
+    return tk_batch_queued(queue->batch) + tk_batch_in_flight(queue->batch);
+}
