@@ -24,15 +24,15 @@
 struct tk_mq;
 
 struct tk_mq_config {
-    const char *name;     /* connection name in the management UI, and log object */
-    const char *url;      /* amqp://user:password@host:port/vhost */
-    const char *exchange; /* topic, durable */
-    const char *queue;    /* quorum; its dead letters go to <exchange>.dlx → <queue>.dlq */
+    const char *name;                /* connection name in the management UI, and log object */
+    const char *url;                 /* amqp://user:password@host:port/vhost */
+    const char *exchange;            /* topic, durable */
+    const char *queue;               /* quorum; its dead letters go to <exchange>.dlx → <queue>.dlq */
     const char *const *routing_keys; /* bindings of the queue */
     size_t routing_key_count;
-    int64_t timeout_ms;    /* connecting, one RPC, waiting for confirms: 5000 */
-    int64_t heartbeat_s;   /* 5 */
-    uint16_t prefetch;     /* consumers: unacknowledged messages at a time */
+    int64_t timeout_ms;  /* connecting, one RPC, waiting for confirms: 5000 */
+    int64_t heartbeat_s; /* 5 */
+    uint16_t prefetch;   /* consumers: unacknowledged messages at a time */
 };
 
 /** Does not connect yet. Copies the struct, not what it points to. TK_ERR_INVALID when the URL makes no sense. */
@@ -55,7 +55,7 @@ void tk_mq_disconnect(struct tk_mq *mq);
 /* --- publishing --------------------------------------------------------------------------------------------------- */
 
 struct tk_mq_message {
-    struct tk_uuid id;           /* message-id */
+    struct tk_uuid id; /* message-id */
     struct tk_slice routing_key;
     struct tk_slice body;        /* application/json */
     struct tk_slice traceparent; /* header, omitted when empty */
@@ -64,8 +64,8 @@ struct tk_mq_message {
 
 /**
  * Publishes persistent, mandatory messages and waits for the broker's word on each; at most 256 are unconfirmed at a time.
- * `confirmed` tells per message: nacked and returned ones stay false. TK_ERR_TIMEOUT / TK_ERR_UNAVAILABLE: the connection was
- * dropped; those not confirmed may or may not have arrived.
+ * `confirmed` tells per message: nacked and returned ones stay false. TK_ERR_TIMEOUT / TK_ERR_UNAVAILABLE: the connection
+ * was dropped; those not confirmed may or may not have arrived.
  */
 TK_MUSTCHECK enum tk_err tk_mq_publish(struct tk_mq *mq, struct tk_mq_message *messages, size_t count);
 

@@ -1,0 +1,22 @@
+/**
+ * Broker addresses: amqp://[user[:password]@]host[:port][/vhost], percent-decoded. Pure.
+ */
+#ifndef TK_MQ_URL_H
+#define TK_MQ_URL_H
+
+#include "shared/base/result.h"
+
+struct tk_mq_url {
+    char *memory; /* what the texts point into */
+    const char *host;
+    int port;
+    const char *user;
+    const char *password;
+    const char *vhost; /* "/" when the URL names none */
+};
+
+/** Fills `out`. TK_ERR_INVALID: not such a URL (amqps included, see docs/DECISIONS.md). Free with tk_mq_url_release(). */
+TK_MUSTCHECK enum tk_err tk_mq_url_parse(const char *text, struct tk_mq_url *out);
+void tk_mq_url_release(struct tk_mq_url *url); /* harmless twice */
+
+#endif
