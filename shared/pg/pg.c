@@ -466,12 +466,17 @@ struct tk_pg *tk_pg_open(struct tk_loop *loop, const struct tk_pg_config *config
     return pg;
 }
 
+size_t tk_pg_connections_up(const struct tk_pg *pg)
+{
+    size_t up = 0;
+    for (size_t i = 0; i < pg->config.connections; i++)
+        up += pg->conns[i].state == CONN_UP;
+    return up;
+}
+
 bool tk_pg_is_up(const struct tk_pg *pg)
 {
-    for (size_t i = 0; i < pg->config.connections; i++)
-        if (pg->conns[i].state == CONN_UP)
-            return true;
-    return false;
+    return tk_pg_connections_up(pg) > 0;
 }
 
 size_t tk_pg_pending(const struct tk_pg *pg)

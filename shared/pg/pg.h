@@ -81,6 +81,7 @@ struct tk_pg *tk_pg_open(struct tk_loop *loop, const struct tk_pg_config *config
 
 /** True when at least one connection is up and prepared. */
 bool tk_pg_is_up(const struct tk_pg *pg);
+size_t tk_pg_connections_up(const struct tk_pg *pg);
 
 /** Operations queued or in flight; 0 means drained. */
 size_t tk_pg_pending(const struct tk_pg *pg);
