@@ -15,7 +15,7 @@
 #define CONNECT_PATIENCE_US (10 * TK_US_PER_S)
 #define RETRY_PAUSE_NS      200000000L
 /* Any constant does, as long as every program uses the same; this one spells "tkmigrat". */
-#define LOCK_SQL "SELECT pg_advisory_lock(8388072379263185268)"
+#define LOCK_SQL "SELECT pg_advisory_lock(8388919030382223732)"
 
 static PGconn *connect_once(const char *url)
 {
