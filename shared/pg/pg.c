@@ -223,9 +223,9 @@ static void conn_start(void *arg)
 {
     struct conn *conn = arg;
     struct tk_pg *pg = conn->pg;
-    char options[160];
-    snprintf(options, sizeof(options), "-c statement_timeout=%lld -c plan_cache_mode=force_generic_plan -c jit=off",
-             (long long)pg->config.statement_timeout_ms);
+    char options[320];
+    snprintf(options, sizeof(options), "-c statement_timeout=%lld -c plan_cache_mode=force_generic_plan -c jit=off %s",
+             (long long)pg->config.statement_timeout_ms, pg->config.server_options ? pg->config.server_options : "");
     const char *keys[] = {"dbname", "fallback_application_name", "options", "client_encoding", "tcp_user_timeout", NULL};
     const char *values[] = {pg->config.url, pg->config.name, options, "UTF8", "10000", NULL};
     conn->pq = PQconnectStartParams(keys, values, 1);

@@ -41,6 +41,7 @@ struct tk_pg_config {
     size_t max_depth;             /* operations in flight per connection */
     size_t max_queued;            /* operations waiting for a connection */
     int64_t statement_timeout_ms; /* set on the server, so that an abandoned statement ends by itself */
+    const char *server_options;   /* further `-c name=value` words for the sessions, or NULL */
     const struct tk_pg_statement *const *statements;
     size_t statement_count;
 };
