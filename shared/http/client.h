@@ -15,9 +15,9 @@
 struct tk_http_client;
 
 struct tk_http_client_config {
-    const char *base_url;    /* http://host:port */
-    size_t max_in_flight;    /* calls at a time; also the pool's size */
-    size_t max_response;     /* bytes; a longer answer counts as UNKNOWN */
+    const char *base_url;         /* http://host:port */
+    size_t max_in_flight;         /* calls at a time; also the pool's size */
+    size_t max_response;          /* bytes; a longer answer counts as UNKNOWN */
     const char *internal_api_key; /* sent as X-Internal-Api-Key unless "" or NULL */
 };
 
@@ -33,9 +33,9 @@ TK_MUSTCHECK enum tk_err tk_http_client_open(struct tk_loop *loop, const struct 
 
 /**
  * Sends `method path` with an optional JSON body (taken over: empty afterwards; NULL for none). `request_id` and
- * `traceparent` are passed on unless "" or NULL. `deadline_ms` (> 0) counts from now. `done` runs exactly once, later, never
- * inside this call. TK_ERR_LIMIT: max_in_flight reached; nothing was sent and `done` will not run.
- * A pooled connection that the server closed before a byte of the answer arrived reports UNKNOWN: ask again with the same id.
+ * `traceparent` are passed on unless "" or NULL. `deadline_ms` (> 0) counts from now. `done` runs exactly once, later,
+ * never inside this call. TK_ERR_LIMIT: max_in_flight reached; nothing was sent and `done` will not run. A pooled
+ * connection that the server closed before a byte of the answer arrived reports UNKNOWN: ask again with the same id.
  */
 TK_MUSTCHECK enum tk_err tk_http_client_call(struct tk_http_client *client, const char *method, const char *path,
                                              struct tk_buf *body, const char *request_id, const char *traceparent,

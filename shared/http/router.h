@@ -1,6 +1,6 @@
 /**
- * Path → route. Pure: no I/O, no h2o. Segments are compared after percent-decoding; a trailing slash is not ignored; literal
- * segments win over {…}; routes with TK_ROUTE_PREFIX match last.
+ * Path → route. Pure: no I/O, no h2o. Segments are compared after percent-decoding; a trailing slash is not ignored;
+ * literal segments win over {…}; routes with TK_ROUTE_PREFIX match last.
  */
 #ifndef TK_HTTP_ROUTER_H
 #define TK_HTTP_ROUTER_H
@@ -8,7 +8,7 @@
 #include "shared/http/server.h"
 
 struct tk_route_match {
-    const struct tk_route *route; /* NULL: see `allow` */
+    const struct tk_route *route;               /* NULL: see `allow` */
     struct tk_slice params[TK_HTTP_MAX_PARAMS]; /* raw segments, pointing into the path */
     size_t param_count;
     char allow[64]; /* when the path exists with other methods: value of the Allow header; "" means 404 */

@@ -30,33 +30,33 @@ struct tk_http_req;
 typedef void tk_http_handler(struct tk_http_req *req);
 
 /** Route flags. */
-#define TK_ROUTE_JSON_BODY 1u     /* a JSON object or array body is required: 415, 400 before the handler runs */
-#define TK_ROUTE_OPTIONAL_BODY 2u /* with JSON_BODY: an empty body is fine whatever the content type */
-#define TK_ROUTE_INTERNAL 4u      /* requires INTERNAL_API_KEY when one is configured (header X-Internal-Api-Key) */
-#define TK_ROUTE_USER 8u          /* X-User-ID must be a UUID: 401 otherwise */
-#define TK_ROUTE_UNDOCUMENTED 16u /* not part of openapi.json (assets of /docs) */
-#define TK_ROUTE_PREFIX 32u       /* `path` ends in `/` and matches everything below it */
+#define TK_ROUTE_JSON_BODY     1u  /* a JSON object or array body is required: 415, 400 before the handler runs */
+#define TK_ROUTE_OPTIONAL_BODY 2u  /* with JSON_BODY: an empty body is fine whatever the content type */
+#define TK_ROUTE_INTERNAL      4u  /* requires INTERNAL_API_KEY when one is configured (header X-Internal-Api-Key) */
+#define TK_ROUTE_USER          8u  /* X-User-ID must be a UUID: 401 otherwise */
+#define TK_ROUTE_UNDOCUMENTED  16u /* not part of openapi.json (assets of /docs) */
+#define TK_ROUTE_PREFIX        32u /* `path` ends in `/` and matches everything below it */
 
 /** One row of a service's routing table; the same path may appear once per method. */
 struct tk_route {
-    const char *method;  /* "GET", "POST", … GET routes answer HEAD too */
-    const char *path;    /* "/api/v1/reservations/{id}/confirm"; {…} matches one segment */
+    const char *method; /* "GET", "POST", … GET routes answer HEAD too */
+    const char *path;   /* "/api/v1/reservations/{id}/confirm"; {…} matches one segment */
     tk_http_handler *handler;
     unsigned flags;
     size_t max_body; /* bytes; 0: the server's default */
 };
 
 struct tk_http_config {
-    const char *service;  /* metrics label and log object */
-    const char *host;     /* address to listen on */
-    int64_t port;         /* 0: any free port, see tk_http_server_port() */
+    const char *service; /* metrics label and log object */
+    const char *host;    /* address to listen on */
+    int64_t port;        /* 0: any free port, see tk_http_server_port() */
     const struct tk_route *routes;
     size_t route_count;
-    size_t max_body;          /* default limit, bytes: 1 MiB */
-    int64_t io_timeout_ms;    /* header, body and idle time of a connection: 10 s */
-    size_t max_connections;   /* beyond it new connections are closed at once */
+    size_t max_body;              /* default limit, bytes: 1 MiB */
+    int64_t io_timeout_ms;        /* header, body and idle time of a connection: 10 s */
+    size_t max_connections;       /* beyond it new connections are closed at once */
     const char *internal_api_key; /* "" or NULL: internal routes are open */
-    void *app;                /* handed to handlers as req->app */
+    void *app;                    /* handed to handlers as req->app */
 };
 
 /** What handlers see. Allocated by the server, freed by the answer. */
@@ -64,17 +64,17 @@ struct tk_http_req {
     void *app;
     struct tk_loop *loop;
     const struct tk_route *route;
-    struct tk_arena arena;          /* request lifetime */
+    struct tk_arena arena;                      /* request lifetime */
     struct tk_slice params[TK_HTTP_MAX_PARAMS]; /* path segments in {…} order, arena memory, percent-decoded */
     size_t param_count;
-    struct tk_slice query;          /* raw query string without '?', arena memory */
-    struct tk_slice body;           /* raw bytes; valid only during the handler call */
-    const struct tk_json *json;     /* parsed body in the arena; NULL when there is none */
-    struct tk_uuid user_id;         /* from X-User-ID when has_user */
+    struct tk_slice query;      /* raw query string without '?', arena memory */
+    struct tk_slice body;       /* raw bytes; valid only during the handler call */
+    const struct tk_json *json; /* parsed body in the arena; NULL when there is none */
+    struct tk_uuid user_id;     /* from X-User-ID when has_user */
     bool has_user;
-    char request_id[64];            /* X-Request-ID if acceptable (visible ASCII, at most 63), else a UUIDv7 */
-    char traceparent[56];           /* W3C trace context, "" when absent or malformed */
-    int64_t received_us;            /* monotonic */
+    char request_id[64];  /* X-Request-ID if acceptable (visible ASCII, at most 63), else a UUIDv7 */
+    char traceparent[56]; /* W3C trace context, "" when absent or malformed */
+    int64_t received_us;  /* monotonic */
     struct tk_http_req_private *priv;
 };
 
@@ -87,10 +87,13 @@ uint16_t tk_http_server_port(const struct tk_http_server *server);
 /** Stops accepting and asks h2o to close idle connections; requests in flight are still answered. */
 void tk_http_server_drain(struct tk_http_server *server);
 
-/** Requests whose handler has run and that have not been answered yet. */
+/** Requests not answered yet, and answers that have not left completely. */
 size_t tk_http_server_in_flight(const struct tk_http_server *server);
 
 /* --- inside a handler --------------------------------------------------------------------------------------------- */
+
+/** The request's path as received, without the query; valid until the answer. */
+struct tk_slice tk_http_path(const struct tk_http_req *req);
 
 /** A request header by lower-case name; empty slice when absent. Valid only during the handler call. */
 struct tk_slice tk_http_header(const struct tk_http_req *req, const char *lower_case_name);

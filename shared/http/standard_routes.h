@@ -32,6 +32,8 @@ tk_http_handler tk_standard_health, tk_standard_livez, tk_standard_readyz, tk_st
     {"GET", "/health", tk_standard_health, 0, 0}, {"GET", "/livez", tk_standard_livez, 0, 0},                              \
         {"GET", "/readyz", tk_standard_readyz, 0, 0}, {"GET", "/metrics", tk_standard_metrics, 0, 0},                      \
         {"GET", "/openapi.json", tk_standard_openapi, 0, 0}, {"GET", "/docs", tk_standard_docs, 0, 0},                     \
-        {"GET", "/docs/", tk_standard_docs_asset, TK_ROUTE_UNDOCUMENTED | TK_ROUTE_PREFIX, 0}
+    {                                                                                                                      \
+        "GET", "/docs/", tk_standard_docs_asset, TK_ROUTE_UNDOCUMENTED | TK_ROUTE_PREFIX, 0                                \
+    }
 
 #endif

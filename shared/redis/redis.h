@@ -19,10 +19,10 @@
 struct tk_redis;
 
 struct tk_redis_config {
-    const char *url;          /* redis://[user:password@]host[:port][/db] or unix:///path; validated by tk_redis_open */
-    int64_t deadline_ms;      /* per command; on expiry the connection is dropped and reconnected */
-    int64_t retry_ms;         /* pause between connection attempts, i.e. the breaker's half-open interval */
-    size_t max_pending;       /* commands in flight */
+    const char *url;     /* redis://[user:password@]host[:port][/db] or unix:///path; validated by tk_redis_open */
+    int64_t deadline_ms; /* per command; on expiry the connection is dropped and reconnected */
+    int64_t retry_ms;    /* pause between connection attempts, i.e. the breaker's half-open interval */
+    size_t max_pending;  /* commands in flight */
 };
 
 /** `reply` is valid during the call and NULL unless OK or REFUSED (a Redis error reply). */

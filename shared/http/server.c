@@ -1,0 +1,262 @@
+/*
+ * Opening, accepting, draining. h2o parses HTTP/1.1; around it stands what its version 2.2.5 lacks:
+ *
+ *   - a cap on connections: counted here, those beyond it are closed at once;
+ *   - a write timeout: an answer the client does not take in time (io_timeout plus a second per 32 KiB) makes the upkeep
+ * timer shut the socket down, which h2o then sees as an error. What the kernel has already taken is covered by
+ * TCP_USER_TIMEOUT;
+ *   - a drain for HTTP/1: idle connections are shut down for reading, so h2o reads an end of file and closes them itself.
+ *
+ * HTTP/2 stays off: 2.2.5 lacks the fix for CVE-2023-44487, and over cleartext it would accept the preface unasked.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/base/clock.h"
+#include "shared/http/server_private.h"
+#include "shared/log/log.h"
+
+#define BACKLOG             4096  /* the kernel caps it at net.core.somaxconn */
+#define ACCEPTS_PER_WAKEUP  32    /* fairness between new and existing connections */
+#define ACCEPT_RETRY_MS     100   /* pause after accept() ran out of descriptors */
+#define UPKEEP_MS           500   /* resolution of the write timeout */
+#define SLOWEST_BYTES_PER_S 32768 /* a client slower than this over a whole answer counts as stalled */
+
+/* --- connections --------------------------------------------------------------------------------------------------- */
+
+struct tk_http_conn *tk_http_conn_of(h2o_req_t *req)
+{
+    return req->conn->callbacks->get_socket(req->conn)->on_close.data;
+}
+
+static void on_conn_closed(void *arg)
+{
+    struct tk_http_conn *conn = arg;
+    struct tk_http_server *server = conn->server;
+    tk_list_remove(&conn->link);
+    server->conn_count--;
+    tk_metric_set(&server->connections, (int64_t)server->conn_count);
+    if (conn->linger_fd >= 0)
+        tk_http_linger(server, conn->linger_fd);
+    free(conn);
+}
+
+static void adopt(struct tk_http_server *server, h2o_socket_t *sock)
+{
+    if (server->conn_count >= server->config.max_connections) {
+        tk_metric_add(&server->turned_away, 1);
+        h2o_socket_close(sock);
+        return;
+    }
+    struct tk_http_conn *conn = tk_alloc(sizeof(*conn));
+    conn->server = server;
+    conn->sock = sock;
+    conn->linger_fd = -1;
+    tk_list_push_back(&server->conns, &conn->link);
+    server->conn_count++;
+    tk_metric_set(&server->connections, (int64_t)server->conn_count);
+    sock->on_close.cb = on_conn_closed;
+    sock->on_close.data = conn;
+    h2o_accept(&server->accept_ctx, sock);
+}
+
+static void on_accept(h2o_socket_t *listener, const char *err);
+
+static void accept_again(void *arg)
+{
+    struct tk_http_server *server = arg;
+    if (server->listener != NULL)
+        h2o_socket_read_start(server->listener, on_accept);
+}
+
+static void on_accept(h2o_socket_t *listener, const char *err)
+{
+    struct tk_http_server *server = listener->data;
+    if (err != NULL)
+        return;
+    for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
+        h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
+        if (sock != NULL) {
+            adopt(server, sock);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            /* The connection stays in the backlog, so the listener stays readable: without a pause this would spin. */
+            tk_log(TK_LOG_ERROR, "cannot accept connections", TK_KV_STR("service", server->config.service),
+                   TK_KV_STR("reason", strerror(errno)), TK_KV_INT("connections", server->conn_count));
+            h2o_socket_read_stop(listener);
+            tk_timer_start(server->loop, &server->accept_retry, ACCEPT_RETRY_MS, accept_again, server);
+        }
+        return;
+    }
+}
+
+/** The upkeep timer: cuts off clients that do not take their answers. */
+static void on_upkeep(void *arg)
+{
+    struct tk_http_server *server = arg;
+    int64_t now = tk_mono_us();
+    TK_LIST_FOREACH(link, &server->sending)
+    {
+        struct tk_http_exchange *exchange = TK_CONTAINER_OF(link, struct tk_http_exchange, link);
+        if (exchange->deadline_us > now)
+            continue;
+        tk_metric_add(&server->stalled, 1);
+        exchange->deadline_us = INT64_MAX;
+        (void)shutdown(h2o_socket_get_fd(exchange->conn->sock), SHUT_RDWR);
+    }
+    tk_timer_start(server->loop, &server->upkeep, UPKEEP_MS, on_upkeep, server);
+}
+
+int64_t tk_http_send_deadline(const struct tk_http_server *server, size_t bytes)
+{
+    int64_t allowance_us = (int64_t)(bytes / SLOWEST_BYTES_PER_S) * TK_US_PER_S;
+    return tk_mono_us() + server->config.io_timeout_ms * TK_US_PER_MS + allowance_us;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------- */
+
+static void set_listener_options(int fd, const struct tk_http_config *config)
+{
+    int on = 1;
+    int io_timeout_ms = (int)config->io_timeout_ms;
+    int defer_s = io_timeout_ms / 1000 > 0 ? io_timeout_ms / 1000 : 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    /* Accepted sockets inherit both; without the first, a peer that vanished holds our answer for a quarter of an hour. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &io_timeout_ms, sizeof(io_timeout_ms));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
+}
+
+static enum tk_err log_listen_error(const struct tk_http_config *config, const char *reason, enum tk_err err)
+{
+    tk_log(TK_LOG_ERROR, "cannot listen", TK_KV_STR("service", config->service), TK_KV_STR("host", config->host),
+           TK_KV_INT("port", config->port), TK_KV_STR("reason", reason));
+    return err;
+}
+
+static enum tk_err listen_on(const struct tk_http_config *config, int *out)
+{
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *address = NULL;
+    char port[24];
+    (void)snprintf(port, sizeof(port), "%lld", (long long)config->port);
+    int rc = getaddrinfo(config->host, port, &hints, &address);
+    if (rc != 0)
+        return log_listen_error(config, gai_strerror(rc), TK_ERR_INVALID);
+    enum tk_err err = TK_OK;
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0)
+        set_listener_options(fd, config);
+    if (fd < 0 || bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+        int error = errno;
+        err = log_listen_error(config, strerror(error), error == EADDRINUSE ? TK_ERR_CONFLICT : TK_ERR_INVALID);
+        if (fd >= 0)
+            (void)close(fd);
+    }
+    freeaddrinfo(address);
+    *out = fd;
+    return err;
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        return 0;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+}
+
+/** The largest body any route takes: what h2o may buffer for one request. */
+static size_t largest_body(const struct tk_http_config *config)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < config->route_count; i++) {
+        size_t limit = config->routes[i].max_body != 0 ? config->routes[i].max_body : config->max_body;
+        if ((config->routes[i].flags & TK_ROUTE_JSON_BODY) != 0 && limit > largest)
+            largest = limit;
+    }
+    return largest > 0 ? largest : config->max_body;
+}
+
+static void add_handler(struct tk_http_server *server, h2o_pathconf_t *path)
+{
+    struct tk_http_handler_data *handler = (void *)h2o_create_handler(path, sizeof(*handler));
+    handler->super.on_req = tk_http_on_request;
+    handler->server = server;
+}
+
+static void configure_h2o(struct tk_http_server *server)
+{
+    h2o_globalconf_t *global = &server->globalconf;
+    h2o_config_init(global);
+    global->server_name = h2o_iovec_init(H2O_STRLIT(""));
+    global->http1.upgrade_to_http2 = 0;
+    global->http1.req_timeout = (uint64_t)server->config.io_timeout_ms;
+    /* One more than the limit: h2o refuses a chunked body that reaches its maximum, we refuse one that exceeds ours. */
+    global->max_request_entity_size = largest_body(&server->config) + 1;
+    h2o_hostconf_t *host = h2o_config_register_host(global, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    add_handler(server, h2o_config_register_path(host, "/", 0));
+    add_handler(server, &host->fallback_path); /* `OPTIONS *` and other targets that do not start with a slash */
+    tk_http_own_errors_install(server, &host->fallback_path);
+    h2o_context_init(&server->ctx, tk_loop_h2o(server->loop), global);
+    server->accept_ctx.ctx = &server->ctx;
+    server->accept_ctx.hosts = global->hosts;
+}
+
+enum tk_err tk_http_server_open(struct tk_loop *loop, const struct tk_http_config *config, struct tk_http_server **out)
+{
+    int fd = -1;
+    enum tk_err err = listen_on(config, &fd);
+    if (err)
+        return err;
+    struct tk_http_server *server = tk_alloc(sizeof(*server));
+    server->loop = loop;
+    server->config = *config;
+    server->port = port_of(fd);
+    tk_list_init(&server->conns);
+    tk_list_init(&server->sending);
+    tk_http_stats_open(server);
+    configure_h2o(server);
+    server->listener = h2o_evloop_socket_create(tk_loop_h2o(loop), fd, H2O_SOCKET_FLAG_DONT_READ);
+    server->listener->data = server;
+    h2o_socket_read_start(server->listener, on_accept);
+    tk_timer_start(loop, &server->upkeep, UPKEEP_MS, on_upkeep, server);
+    *out = server;
+    return TK_OK;
+}
+
+uint16_t tk_http_server_port(const struct tk_http_server *server)
+{
+    return server->port;
+}
+
+size_t tk_http_server_in_flight(const struct tk_http_server *server)
+{
+    return server->in_flight;
+}
+
+void tk_http_server_drain(struct tk_http_server *server)
+{
+    if (server->draining)
+        return;
+    server->draining = true;
+    server->ctx.shutdown_requested = 1; /* requests read from now on are answered with Connection: close */
+    tk_timer_stop(server->loop, &server->accept_retry);
+    h2o_socket_close(server->listener);
+    server->listener = NULL;
+    TK_LIST_FOREACH(link, &server->conns)
+    {
+        struct tk_http_conn *conn = TK_CONTAINER_OF(link, struct tk_http_conn, link);
+        if (!conn->busy && conn->sock->input->size == 0)
+            (void)shutdown(h2o_socket_get_fd(conn->sock), SHUT_RD);
+    }
+}

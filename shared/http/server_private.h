@@ -1,0 +1,119 @@
+/**
+ * What the files of the HTTP server share among themselves; nothing outside shared/http includes this.
+ *
+ * Three objects with three lifetimes:
+ *   - struct tk_http_conn: one accepted connection, freed when its socket closes.
+ *   - struct tk_http_exchange: one request as h2o sees it; lives in the request's pool and ends with it, i.e. when the
+ * answer has left or the client has gone. Owns the bytes being sent.
+ *   - struct tk_http_req_private: one request as the handler sees it; ends with the answer. Exchange and request point at
+ * each other and whichever ends first clears the other's pointer: that is how a request may outlive its client.
+ */
+#ifndef TK_HTTP_SERVER_PRIVATE_H
+#define TK_HTTP_SERVER_PRIVATE_H
+
+#include <h2o.h>
+
+#include "shared/base/list.h"
+#include "shared/http/router.h"
+#include "shared/http/server.h"
+#include "shared/metrics/metrics.h"
+
+#define TK_HTTP_STATUS_CLASSES 5 /* 1xx … 5xx */
+
+/** Counters of one route; the last of the server's array takes everything that matched none. */
+struct tk_http_stats {
+    const char *route;
+    const char *method;
+    struct tk_metric requests[TK_HTTP_STATUS_CLASSES];
+    struct tk_metric duration;
+};
+
+struct tk_http_server {
+    struct tk_loop *loop;
+    struct tk_http_config config; /* strings and routes belong to the caller and live as long as the process */
+    h2o_globalconf_t globalconf;
+    h2o_context_t ctx;
+    h2o_accept_ctx_t accept_ctx;
+    h2o_socket_t *listener; /* NULL once draining */
+    struct tk_timer accept_retry;
+    struct tk_timer upkeep;
+    struct tk_link conns;
+    size_t conn_count;
+    size_t linger_count;
+    struct tk_link sending; /* exchanges whose answer has not left completely */
+    size_t in_flight;
+    struct tk_http_stats *stats; /* route_count + 1 */
+    struct tk_metric connections;
+    struct tk_metric turned_away;
+    struct tk_metric stalled;
+    uint16_t port;
+    bool draining;
+};
+
+struct tk_http_conn {
+    struct tk_link link;
+    struct tk_http_server *server;
+    h2o_socket_t *sock;
+    bool busy;     /* a request was read and its answer has not left yet */
+    int linger_fd; /* duplicate of the socket's descriptor, to close it gently; -1 normally */
+};
+
+struct tk_http_exchange {
+    struct tk_link link;                 /* in server->sending */
+    struct tk_http_req_private *request; /* NULL once answered */
+    struct tk_http_server *server;
+    struct tk_http_conn *conn;
+    struct tk_buf body;
+    int64_t deadline_us; /* monotonic; a client that has not taken the answer by then is cut off */
+    char request_id[64];
+};
+
+#define TK_HTTP_INLINE_TARGET 256
+
+struct tk_http_req_private {
+    struct tk_http_req pub;
+    struct tk_http_server *server;
+    h2o_req_t *h2o; /* NULL once the client has gone */
+    struct tk_http_exchange *exchange;
+    struct tk_http_stats *stats;
+    struct tk_slice method; /* h2o's memory: valid while the handler is being called */
+    struct tk_slice path;   /* without the query */
+    bool is_head;
+    bool counted; /* in server->in_flight */
+    struct {      /* headers the server itself looks at; valid while the handler is being called */
+        struct tk_slice content_type;
+        struct tk_slice user_id;
+        struct tk_slice internal_key;
+        bool user_id_twice;
+    } seen;
+    char target[TK_HTTP_INLINE_TARGET]; /* path and query, when they fit */
+};
+
+/* server.c */
+struct tk_http_conn *tk_http_conn_of(h2o_req_t *req);
+/** Monotonic time by which an answer of `bytes` must have left. */
+int64_t tk_http_send_deadline(const struct tk_http_server *server, size_t bytes);
+
+/* request.c: the h2o handler's callback, and the end of a request */
+int tk_http_on_request(h2o_handler_t *handler, h2o_req_t *h2o);
+
+struct tk_http_handler_data {
+    h2o_handler_t super;
+    struct tk_http_server *server;
+};
+
+/* stats.c */
+void tk_http_stats_open(struct tk_http_server *server);
+void tk_http_stats_record(struct tk_http_stats *stats, int status, int64_t took_us);
+struct tk_http_stats *tk_http_stats_unmatched(struct tk_http_server *server);
+
+/* own_errors.c: turns the errors h2o answers by itself (413, 417, bad framing) into problem documents */
+void tk_http_own_errors_install(struct tk_http_server *server, h2o_pathconf_t *fallback);
+
+/* linger.c: closes `fd` without a reset that would destroy the answer on its way. Takes `fd` over. */
+void tk_http_linger(struct tk_http_server *server, int fd);
+
+/* respond.c */
+const char *tk_http_reason(int status);
+
+#endif
