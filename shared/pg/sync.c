@@ -154,8 +154,8 @@ static PGconn *start_connecting(const struct tk_pgs_config *config)
 {
     char user_timeout[32];
     snprintf(user_timeout, sizeof(user_timeout), "%lld", (long long)config->timeout_ms);
-    const char *const keys[] = {"dbname",          "fallback_application_name", "options", "tcp_user_timeout",
-                                "client_encoding", NULL};
+    const char *const keys[] = {"dbname",           "fallback_application_name", "options",
+                                "tcp_user_timeout", "client_encoding",           NULL};
     /* libpq ignores keys whose value is NULL */
     const char *const values[] = {config->url, config->name, config->server_options, user_timeout, "UTF8", NULL};
     return PQconnectStartParams(keys, values, 1);
