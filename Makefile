@@ -73,6 +73,9 @@ $(OUT)/shared/unit-tests: $(call obj_of,$(wildcard shared/tests/*.c)) $(SHARED_L
 $(OUT)/shared/tests/stress/%: $(OUT)/shared/tests/stress/%.o $(SHARED_LIB)
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
+$(OUT)/bench/loadgen: $(call obj_of,$(wildcard bench/*.c)) $(SHARED_LIB)
+	$(CC) $(LDFLAGS) $^ -lm -o $@
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # --- checks ---------------------------------------------------------------------------------------------------------
