@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2016,SC2034 # jq has dollar signs; the themes use what is set here
+#
+# RabbitMQ through its management API.
+
+BROKER_EXCHANGE=${RABBITMQ_EXCHANGE:-ticketing_events}
+BROKER_QUEUE=${RABBITMQ_QUEUE:-event_service_queue}
+BROKER_DLQ=$BROKER_QUEUE.dlq
+
+broker() { # METHOD PATH [JSON] → body; PATH below /api/
+    local method=$1 path=$2
+    shift 2
+    curl -sS --max-time 10 -u "$RABBITMQ_USER:$RABBITMQ_PASSWORD" -X "$method" -H 'Content-Type: application/json' \
+        ${1:+--data-binary "$1"} "$RABBITMQ_UI_URL/api/$path"
+}
+
+broker_queue() { # QUEUE JQ FILTER → text
+    broker GET "queues/%2F/$1" | jq -r "$2"
+}
+
+broker_counter() { # QUEUE NAME → messages so far, 0 when there were none
+    broker_queue "$1" ".message_stats.$2 // 0"
+}
+
+# The rates and counters of the management API lag by up to five seconds, so the starting point is taken before anything
+# else happens and looked at again near the end.
+broker_remember() {
+    BROKER_PUBLISHED=$(broker_counter "$BROKER_QUEUE" publish)
+    BROKER_ACKED=$(broker_counter "$BROKER_QUEUE" ack)
+}
+
+broker_publish() { # ROUTING_KEY PAYLOAD → true when it reached a queue
+    local envelope
+    envelope=$(jq -n --arg key "$1" --arg payload "$2" \
+        '{properties: {delivery_mode: 2, content_type: "application/json"}, routing_key: $key, payload: $payload,
+          payload_encoding: "string"}')
+    broker POST "exchanges/%2F/$BROKER_EXCHANGE/publish" "$envelope" | jq -r .routed
+}
+
+# How many dead letters have exactly this payload. Looks, and puts them back.
+dead_letters_like() { # PAYLOAD
+    broker POST "queues/%2F/$BROKER_DLQ/get" '{"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"}' |
+        jq --arg payload "$1" '[.[] | select(.payload == $payload)] | length'
+}
+
+dead_letter_count() {
+    broker POST "queues/%2F/$BROKER_DLQ/get" '{"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"}' | jq length
+}
+
+dead_letters_purge() {
+    broker DELETE "queues/%2F/$BROKER_DLQ/contents"
+}

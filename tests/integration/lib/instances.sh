@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+#
+# Second instances of our programs beside the stack, on its databases: holds of a few seconds without changing the stack's
+# settings, and processes that a test may end and whose exit status it gets.
+
+BUILD_DIR=${BUILD_DIR:-build/${VARIANT:-release}}
+INSTANCES=()
+
+binary() { # NAME → path
+    printf '%s/%s/%s' "$BUILD_DIR" "$1" "$1"
+}
+
+have_binaries() {
+    [ -x "$(binary event-svc)" ] && [ -x "$(binary booking-svc)" ] && [ -x "$(binary booking-worker)" ]
+}
+
+free_port() {
+    local port
+    while :; do
+        port=$((26000 + RANDOM % 3000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    done
+    echo "$port"
+}
+
+# instance_start NAME [KEY=VALUE…]: leaves INSTANCE_PID and INSTANCE_URL; ready when it returns 0.
+instance_start() {
+    local name=$1 port database=$BOOKING_DATABASE_URL tries
+    shift
+    port=$(free_port)
+    [ "$name" = event-svc ] && database=$EVENT_DATABASE_URL
+    env DATABASE_URL="$database" REDIS_URL="$REDIS_URL" RABBITMQ_URL="$RABBITMQ_URL" EVENT_DATABASE_URL="$EVENT_DATABASE_URL" \
+        EVENT_SERVICE_URL="$EVENT_URL" BOOKING_SERVICE_URL="$BOOKING_URL" HOST=127.0.0.1 PORT="$port" "$@" \
+        "$(binary "$name")" >"$WORK/instance.$port.log" 2>&1 &
+    INSTANCE_PID=$!
+    INSTANCE_LOG=$WORK/instance.$port.log
+    INSTANCE_URL=http://127.0.0.1:$port
+    INSTANCES+=("$INSTANCE_PID")
+    for tries in {1..100}; do
+        curl -sf -o "$WORK/instance.health" --max-time 1 "$INSTANCE_URL/health" && return 0
+        kill -0 "$INSTANCE_PID" 2>/dev/null || break
+        sleep 0.1
+    done
+    fail "$name is not healthy after $tries looks:" "$(tail -n 5 "$INSTANCE_LOG")"
+    return 1
+}
+
+# instance_end SIGNAL → the exit status, 255 when it did not end within 15 s
+instance_end() {
+    local tries
+    kill -s "$1" "$INSTANCE_PID"
+    for tries in {1..150}; do
+        kill -0 "$INSTANCE_PID" 2>/dev/null || {
+            wait "$INSTANCE_PID"
+            return
+        }
+        sleep 0.1
+    done
+    fail "still running $((tries / 10)) s after SIG$1"
+    kill -s KILL "$INSTANCE_PID"
+    return 255
+}
+
+instances_stop() {
+    local pid
+    for pid in ${INSTANCES[@]+"${INSTANCES[@]}"}; do
+        kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    done
+    INSTANCES=()
+}
