@@ -22,24 +22,26 @@ static const int64_t bounds_us[TK_HISTOGRAM_BUCKETS - 1] = {
 };
 
 static struct tk_metric *first;
-static struct tk_metric **end_of_list = &first;
 
-static bool is_registered(const struct tk_metric *metric)
+/* After the last metric of the same name, so that a name's series stand together as the format demands; else at the end. */
+static struct tk_metric **place_for(const struct tk_metric *metric)
 {
-    for (const struct tk_metric *m = first; m != NULL; m = m->next) {
-        if (m == metric)
-            return true;
+    struct tk_metric **at = &first;
+    struct tk_metric **after_namesake = NULL;
+    for (; *at != NULL; at = &(*at)->next) {
+        assert(*at != metric);
+        if (strcmp((*at)->name, metric->name) == 0)
+            after_namesake = &(*at)->next;
     }
-    return false;
+    return after_namesake ? after_namesake : at;
 }
 
 void tk_metrics_register(struct tk_metric *metric)
 {
     assert(metric->name != NULL && metric->help != NULL);
-    assert(!is_registered(metric));
-    metric->next = NULL;
-    *end_of_list = metric;
-    end_of_list = &metric->next;
+    struct tk_metric **place = place_for(metric);
+    metric->next = *place;
+    *place = metric;
 }
 
 void tk_metric_observe_us(struct tk_metric *histogram, int64_t microseconds)

@@ -30,7 +30,7 @@ struct tk_metric {
 #define TK_GAUGE(n, l, h) {.name = (n), .labels = (l), .help = (h), .type = TK_METRIC_GAUGE}
 #define TK_HISTOGRAM(n, l, h) {.name = (n), .labels = (l), .help = (h), .type = TK_METRIC_HISTOGRAM}
 
-/** Adds to the exposition. Metrics of one name with different labels must be registered one after the other. */
+/** Adds to the exposition; series of one name (with different labels) are kept together. Not thread-safe: start-up only. */
 void tk_metrics_register(struct tk_metric *metric);
 
 static inline void tk_metric_add(struct tk_metric *metric, int64_t amount)
