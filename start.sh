@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts the whole ticketing stack and waits until it is healthy. `./start.sh --help` lists the options.
 set -euo pipefail
+# shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/deploy/lib.sh"
 
 usage() {
@@ -78,8 +79,9 @@ choose_mode() {
 
 # One start at a time, and a directory that is ours.
 take_lock() {
-    mkdir -p "$RUN_DIR" 2>/dev/null && [ -w "$RUN_DIR" ] ||
+    if ! mkdir -p "$RUN_DIR" 2>/dev/null || [ ! -w "$RUN_DIR" ]; then
         die "cannot write to $RUN_DIR (it belongs to $(stat -c %U "$RUN_DIR" 2>/dev/null || echo nobody)): another user started the stack here"
+    fi
     exec 8>"$RUN_DIR/lock"
     flock -n 8 || die "another start.sh is at work in $RUN_DIR"
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Stops what ./start.sh started, and nothing else: services first, then Redis, RabbitMQ with its epmd, PostgreSQL.
 set -euo pipefail
+# shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/deploy/lib.sh"
 
 usage() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # service.sh [--run-dir DIR] stop|kill|start|restart|pid|log|healthy NAME [KEY=VALUE…]: one part of a native stack.
 set -euo pipefail
+# shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 if [ "${1:-}" = --run-dir ]; then

@@ -29,7 +29,6 @@ rabbitmq_env() {
         RABBITMQ_FEATURE_FLAGS_FILE="$dir/feature_flags"
         RABBITMQ_PID_FILE="$dir/node.pid"
         RABBITMQ_LOG_BASE="$RUN_DIR/log"
-        RABBITMQ_LOG=-color
         ERL_CRASH_DUMP="$RUN_DIR/log/erl_crash.dump"
         RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="$dist $vm"
         RUNNING_UNDER_SYSTEMD=true # the script then becomes the Erlang VM instead of watching over it: one pid
