@@ -1,0 +1,216 @@
+/* Batched writes of reservations: persisting new ones, cancelling. One transaction per batch, a result per item. */
+#include <string.h>
+
+#include "booking-svc/adapters/reservation_store.h"
+#include "booking-svc/adapters/statements.h"
+
+/*
+ * Locks are taken in id order by every statement that changes several reservations, so that two batches cannot deadlock.
+ * It is a statement of its own because the next one must see what the lock waited for.
+ */
+const struct tk_pg_statement sql_lock_reservations = {
+    "lock_reservations",
+    "SELECT count(*) FROM (SELECT 1 FROM reservations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE) AS locked",
+};
+
+/* --- persist ------------------------------------------------------------------------------------------------------- */
+
+const struct tk_pg_statement sql_persist_insert = {
+    "persist_insert",
+    "WITH want AS ("
+    " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::integer[],"
+    "  $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[]) WITH ORDINALITY"
+    "  AS w(id, user_id, session_id, booked, expiry, seats, total, currency, key, response, request_id, ord)"
+    "), stored AS ("
+    " INSERT INTO reservations (id, user_id, session_id, status, booking_time, expiry_time, seats_count, total_minor,"
+    "  currency, created_at, updated_at)"
+    " SELECT id, user_id, session_id, 'active', booked, expiry, seats, total, currency, booked, booked FROM want"
+    " WHERE expiry > now() ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id"
+    "), items AS ("
+    " INSERT INTO reservation_items (reservation_id, item_no, id, session_seat_id, row_number, seat_number, price_minor,"
+    "  discount_minor, final_minor, price_tier_id)"
+    " SELECT i.* FROM unnest($12::uuid[], $13::integer[], $14::uuid[], $15::uuid[], $16::text[], $17::text[],"
+    "  $18::bigint[], $19::bigint[], $20::bigint[], $21::uuid[])"
+    "  AS i(reservation_id, item_no, id, session_seat_id, row_number, seat_number, price, discount, final, tier)"
+    " JOIN stored s ON s.id = i.reservation_id"
+    "), history AS ("
+    " INSERT INTO reservation_history (reservation_id, revision, to_status, actor, reason, request_id)"
+    " SELECT s.id, 1, 'active', 'user', 'created', w.request_id FROM stored s JOIN want w ON w.id = s.id"
+    "), keys AS ("
+    " UPDATE idempotency_keys k SET status = 201, response = w.response FROM want w JOIN stored s ON s.id = w.id"
+    " WHERE w.key IS NOT NULL AND k.user_id = w.user_id AND k.key = w.key AND k.reservation_id = w.id"
+    ") SELECT w.ord FROM stored s JOIN want w ON w.id = s.id",
+};
+
+/* ON CONFLICT DO NOTHING says nothing about the row it met: a second statement reads it. */
+const struct tk_pg_statement sql_persist_reread = {
+    "persist_reread",
+    "SELECT w.ord, r.status, r.seats_count FROM unnest($1::uuid[]) WITH ORDINALITY AS w(id, ord)"
+    " JOIN reservations r ON r.id = w.id",
+};
+
+static struct persist_item *persist_of(struct write_item *item)
+{
+    return TK_CONTAINER_OF(item, struct persist_item, base);
+}
+
+static const struct reservation *new_reservation(struct write_item *item)
+{
+    return persist_of(item)->reservation;
+}
+
+static void fill_reservations(struct tk_params *p, struct write_item *const *items, size_t count)
+{
+    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    ARRAY_PARAM(p, count, UUID, uuid, &new_reservation(items[i])->user_id);
+    ARRAY_PARAM(p, count, UUID, uuid, &new_reservation(items[i])->session_id);
+    ARRAY_PARAM(p, count, TIMESTAMPTZ, time, new_reservation(items[i])->booking_time_us);
+    ARRAY_PARAM(p, count, TIMESTAMPTZ, time, new_reservation(items[i])->expiry_time_us);
+    ARRAY_PARAM(p, count, INT4, i32, (int32_t)new_reservation(items[i])->item_count);
+    ARRAY_PARAM(p, count, INT8, i64, new_reservation(items[i])->total_minor);
+    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(new_reservation(items[i])->currency));
+    ARRAY_PARAM(p, count, TEXT, text, persist_of(items[i])->key);
+    ARRAY_PARAM(p, count, TEXT, text,
+                persist_of(items[i])->key.ptr ? persist_of(items[i])->response : (struct tk_slice){0});
+    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(persist_of(items[i])->request_id));
+}
+
+/** One array parameter with an element per seat; `r` and `seat` (from 0) are in scope of `value`. */
+#define SEAT_ARRAY_PARAM(p, oid, kind, value)                                                                              \
+    do {                                                                                                                   \
+        tk_params_array_begin((p), TK_OID_##oid);                                                                          \
+        for (size_t i = 0; i < count; i++) {                                                                               \
+            const struct reservation *r = new_reservation(items[i]);                                                       \
+            for (size_t seat = 0; seat < r->item_count; seat++)                                                            \
+                tk_params_array_##kind((p), (value));                                                                      \
+        }                                                                                                                  \
+        tk_params_array_end(p);                                                                                            \
+    } while (0)
+
+static const struct tk_uuid *tier_or_null(const struct reservation_item *item)
+{
+    return tk_uuid_is_nil(&item->price_tier_id) ? NULL : &item->price_tier_id;
+}
+
+static void fill_seats(struct tk_params *p, struct write_item *const *items, size_t count)
+{
+    SEAT_ARRAY_PARAM(p, UUID, uuid, &r->id);
+    SEAT_ARRAY_PARAM(p, INT4, i32, (int32_t)seat + 1);
+    SEAT_ARRAY_PARAM(p, UUID, uuid, &r->items[seat].id);
+    SEAT_ARRAY_PARAM(p, UUID, uuid, &r->items[seat].session_seat_id);
+    SEAT_ARRAY_PARAM(p, TEXT, text, r->items[seat].row_number);
+    SEAT_ARRAY_PARAM(p, TEXT, text, r->items[seat].seat_number);
+    SEAT_ARRAY_PARAM(p, INT8, i64, r->items[seat].price_minor);
+    SEAT_ARRAY_PARAM(p, INT8, i64, r->items[seat].discount_minor);
+    SEAT_ARRAY_PARAM(p, INT8, i64, r->items[seat].final_minor);
+    SEAT_ARRAY_PARAM(p, UUID, uuid, tier_or_null(&r->items[seat]));
+}
+
+static void fill_persist(struct tk_pg_op *op, struct write_item *const *items, size_t count)
+{
+    struct tk_params *p = tk_pg_op_step(op, &sql_persist_insert);
+    fill_reservations(p, items, count);
+    fill_seats(p, items, count);
+    p = tk_pg_op_step(op, &sql_persist_reread);
+    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+}
+
+static struct write_item *item_of_row(const PGresult *rows, int row, struct write_item *const *items)
+{
+    return items[tk_row_i64(rows, row, 0) - 1];
+}
+
+static void read_persist(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)
+{
+    const PGresult *found = outcome->rows[1];
+    const PGresult *stored = outcome->rows[0];
+    for (size_t i = 0; i < count; i++) /* no row at all: the hold was past its end */
+        persist_of(items[i])->detail = RESERVATION_DETAIL_TOMBSTONE;
+    for (int row = 0; row < PQntuples(found); row++) {
+        enum reservation_status status = RESERVATION_ACTIVE;
+        const bool live = reservation_status_parse(tk_row_text(found, row, 1), &status) == TK_OK &&
+                          !reservation_is_tombstone(status, tk_row_i32(found, row, 2));
+        persist_of(item_of_row(found, row, items))->detail =
+            live ? RESERVATION_DETAIL_ALREADY_STORED : RESERVATION_DETAIL_TOMBSTONE;
+    }
+    for (int row = 0; row < PQntuples(stored); row++) {
+        struct write_item *item = item_of_row(stored, row, items);
+        item->step = TK_STEP_OK;
+        persist_of(item)->detail = RESERVATION_DETAIL_NONE;
+    }
+}
+
+const struct write_kind reservation_persist_kind = {
+    .name = "persist_reservation",
+    .fill = fill_persist,
+    .read = read_persist,
+};
+
+/* --- cancel -------------------------------------------------------------------------------------------------------- */
+
+const struct tk_pg_statement sql_cancel_cas = {
+    "cancel_cas",
+    "WITH want AS ("
+    " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[])"
+    "  AS w(id, user_id, revision, outbox_id, message, traceparent, request_id)"
+    "), cancelled AS ("
+    " UPDATE reservations r SET status = 'cancelled', revision = r.revision + 1, updated_at = now() FROM want w"
+    " WHERE r.id = w.id AND r.user_id = w.user_id AND r.status = 'active' AND r.revision = w.revision"
+    "  AND r.expiry_time > now()"
+    " RETURNING r.id, r.revision, w.outbox_id, w.message, w.traceparent, w.request_id"
+    "), messages AS ("
+    " INSERT INTO outbox (id, routing_key, body, traceparent)"
+    " SELECT outbox_id, 'reservation.cancelled', message, traceparent FROM cancelled"
+    "), history AS ("
+    " INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason, request_id)"
+    " SELECT id, revision, 'active', 'cancelled', 'user', 'cancelled', request_id FROM cancelled"
+    ") SELECT count(*) FROM cancelled",
+};
+
+const struct tk_pg_statement sql_cancel_reread = {
+    "cancel_reread",
+    "SELECT w.ord, r.status, r.updated_at FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS w(id, user_id, ord)"
+    " JOIN reservations r ON r.id = w.id AND r.user_id = w.user_id",
+};
+
+static struct cancel_item *cancel_of(struct write_item *item)
+{
+    return TK_CONTAINER_OF(item, struct cancel_item, base);
+}
+
+static void fill_cancel(struct tk_pg_op *op, struct write_item *const *items, size_t count)
+{
+    struct tk_params *p = tk_pg_op_step(op, &sql_lock_reservations);
+    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    p = tk_pg_op_step(op, &sql_cancel_cas);
+    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->user_id);
+    ARRAY_PARAM(p, count, INT8, i64, cancel_of(items[i])->revision);
+    ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->outbox_id);
+    ARRAY_PARAM(p, count, TEXT, text, cancel_of(items[i])->message);
+    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(cancel_of(items[i])->traceparent));
+    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(cancel_of(items[i])->request_id));
+    p = tk_pg_op_step(op, &sql_cancel_reread);
+    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->user_id);
+}
+
+static void read_cancel(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)
+{
+    const PGresult *rows = outcome->rows[2];
+    for (size_t i = 0; i < count; i++)
+        cancel_of(items[i])->found = false;
+    for (int row = 0; row < PQntuples(rows); row++) {
+        struct cancel_item *item = cancel_of(item_of_row(rows, row, items));
+        item->found = reservation_status_parse(tk_row_text(rows, row, 1), &item->status) == TK_OK;
+        item->updated_at_us = tk_row_time(rows, row, 2);
+        if (item->found && item->status == RESERVATION_CANCELLED)
+            item->base.step = TK_STEP_OK;
+    }
+}
+
+const struct write_kind reservation_cancel_kind = {
+    .name = "cancel_reservation",
+    .fill = fill_cancel,
+    .read = read_cancel,
+};

@@ -1,0 +1,52 @@
+/**
+ * Every prepared statement of this service, by store, and what stores share when they fill arrays and read reservations.
+ */
+#ifndef BOOKING_ADAPTERS_STATEMENTS_H
+#define BOOKING_ADAPTERS_STATEMENTS_H
+
+#include "booking-svc/domain/reservation.h"
+#include "shared/pg/pg.h"
+
+extern const struct tk_pg_statement sql_persist_insert, sql_persist_reread, sql_lock_reservations, sql_cancel_cas,
+    sql_cancel_reread, sql_read_one, sql_read_items, sql_list_page, sql_list_items, sql_fence_insert, sql_fence_reread;
+extern const struct tk_pg_statement sql_begin_cas, sql_begin_reread, sql_begin_items, sql_settle_apply, sql_settle_reread,
+    sql_pending_reservation, sql_pending_attempt;
+extern const struct tk_pg_statement sql_bind_insert, sql_bind_reread, sql_rebind_update, sql_rebind_reread;
+extern const struct tk_pg_statement sql_tickets_of_user, sql_ticket_one;
+extern const struct tk_pg_statement sql_tier_insert, sql_tier_page, sql_tiers_by_id;
+
+extern const struct tk_pg_statement *const booking_statements[];
+extern const size_t booking_statement_count;
+
+/**
+ * One array parameter with an element per item: ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id), where `i` counts from 0.
+ */
+#define ARRAY_PARAM(p, count, oid, kind, value)                                                                            \
+    do {                                                                                                                   \
+        tk_params_array_begin((p), TK_OID_##oid);                                                                          \
+        for (size_t i = 0; i < (count); i++)                                                                               \
+            tk_params_array_##kind((p), (value));                                                                          \
+        tk_params_array_end(p);                                                                                            \
+    } while (0)
+
+/** Columns of alias r for reservation_from_row(), in its order. */
+#define RESERVATION_COLUMNS                                                                                                \
+    "r.id, r.user_id, r.session_id, r.status, r.revision, r.booking_time, r.expiry_time, r.seats_count, r.total_minor, "   \
+    "r.currency, r.created_at, r.updated_at, r.expiry_time <= now(), "                                                     \
+    "greatest(0, ceil(extract(epoch FROM r.expiry_time - now())))::bigint"
+#define RESERVATION_COLUMN_COUNT 14
+
+/** Columns of alias i for reservation_add_item(), in its order. */
+#define RESERVATION_ITEM_COLUMNS                                                                                           \
+    "i.id, i.session_seat_id, i.row_number, i.seat_number, i.price_minor, i.discount_minor, i.final_minor, i.price_tier_id"
+
+/** Reads RESERVATION_COLUMNS from column `first` on, with room for its items in `arena`. */
+void reservation_from_row(const PGresult *rows, int row, int first, struct tk_arena *arena, struct reservation *out);
+
+/** Appends the item in RESERVATION_ITEM_COLUMNS from column `first` on; text is copied into `arena`. */
+void reservation_add_item(struct reservation *r, const PGresult *rows, int row, int first, struct tk_arena *arena);
+
+/** A copy of a text column that outlives the result. */
+struct tk_slice row_text_copy(const PGresult *rows, int row, int column, struct tk_arena *arena);
+
+#endif
