@@ -68,10 +68,16 @@ harness_open
 trap 'integration_close' EXIT
 trap 'exit 130' INT TERM
 
+keep_logs() {
+    rm -rf .run/integration-logs
+    cp -r "$RUN_DIR/log" .run/integration-logs && printf '# logs of the stack: .run/integration-logs\n' >&2
+}
+
 integration_close() {
     instances_stop
     later_abandon
     if [ "$PRIVATE" = yes ]; then
+        [ "$FAILED" -eq 0 ] || keep_logs
         stack_stop --delete-data >"$WORK/stop.log" 2>&1 || cat "$WORK/stop.log" >&2
     fi
     harness_close
@@ -82,6 +88,7 @@ if [ "$PRIVATE" = yes ]; then
     export MOCK_PAYMENT_ENABLED=true MOCK_PAYMENT_SUCCESS_RATE=1.0 SECRET_KEY=${SECRET_KEY:-integration-test-secret-key-0123456789}
     stack_start || exit 2
 else
+    load_env_file .env
     stack_attach || {
         printf 'no stack is running; start one with ./start.sh, or run ./test_integration.sh --private\n' >&2
         exit 2

@@ -54,7 +54,7 @@ document_operations() {
 document_matches_routes() { # SERVICE URL
     get "$2/openapi.json"
     document_operations "$WORK/body" >"$WORK/documented"
-    "$(binary "$1")" --routes | sort >"$WORK/routed"
+    "$(program "$1")" --routes | sort >"$WORK/routed"
     expect_match "routes of the program" "$(wc -l <"$WORK/routed")" '^ *[1-9][0-9]'
     expect "routes without a document" "$(comm -13 "$WORK/documented" "$WORK/routed")" ""
     expect "documented, but no route" "$(comm -23 "$WORK/documented" "$WORK/routed")" ""
@@ -118,7 +118,7 @@ surface_of() { # NAME URL DEPENDENCY…
     check "$name: /openapi.json is OpenAPI 3.1 with an example for each body" document_is_openapi "$url"
     check "$name: every operation documents its success" documents_agree_on_success "$url"
     check "$name: /docs opens without the internet" docs_open "$url"
-    if have_binaries; then
+    if have_programs; then
         check "$name: document and routing table agree in both directions" document_matches_routes "$name" "$url"
     else
         skip "$name: document and routing table agree" "the programs are not built here"

@@ -106,7 +106,7 @@ many_holds_expire_together() {
     eventually 5 "outbox" 0 booking_sql "SELECT count(*) FROM outbox"
 }
 
-if have_binaries; then
+if have_programs; then
     check "a second booking-svc with short holds starts beside the first" short_instance
     check "an unconfirmed hold comes back within 2 s of its expiry; longer holds stay" an_unconfirmed_hold_comes_back
     check "confirm and cancel after the expiry are 410" confirming_too_late

@@ -95,11 +95,11 @@ refused "tickets of nobody's UUID" GET "$BOOKING_URL/api/v1/tickets/user/alice" 
 
 # --- the internal seat API
 refused_member "a hold of no seats" POST "$EVENT_URL/api/internal/sessions/$SESSION_ID/seats/reserve" /session_seat_ids \
-    "{\"reservation_id\": \"$NOBODY\", \"session_seat_ids\": [], \"hold_seconds\": 60}"
+    "{\"reservation_id\": \"$NOBODY\", \"session_seat_ids\": [], \"hold_seconds\": 60}" ${INTERNAL_AUTH[@]+"${INTERNAL_AUTH[@]}"}
 refused_member "a hold for no time" POST "$EVENT_URL/api/internal/sessions/$SESSION_ID/seats/reserve" /hold_seconds \
-    "{\"reservation_id\": \"$NOBODY\", \"session_seat_ids\": [\"${SEATS[0]}\"], \"hold_seconds\": 0}"
+    "{\"reservation_id\": \"$NOBODY\", \"session_seat_ids\": [\"${SEATS[0]}\"], \"hold_seconds\": 0}" ${INTERNAL_AUTH[@]+"${INTERNAL_AUTH[@]}"}
 refused "a hold in an unknown session" POST "$EVENT_URL/api/internal/sessions/$NOBODY/seats/reserve" 404 not_found - \
-    "{\"reservation_id\": \"$NOBODY\", \"session_seat_ids\": [\"${SEATS[0]}\"], \"hold_seconds\": 60}"
+    "{\"reservation_id\": \"$NOBODY\", \"session_seat_ids\": [\"${SEATS[0]}\"], \"hold_seconds\": 60}" ${INTERNAL_AUTH[@]+"${INTERNAL_AUTH[@]}"}
 
 cleanup_bad_bookings() {
     cancel "$HELD_BY" "$HELD"

@@ -14,6 +14,10 @@ broker() { # METHOD PATH [JSON] → body; PATH below /api/
         ${1:+--data-binary "$1"} "$RABBITMQ_UI_URL/api/$path"
 }
 
+broker_look() { # PATH: as request() leaves it, for expect_json
+    request GET "$RABBITMQ_UI_URL/api/$1" -u "$RABBITMQ_USER:$RABBITMQ_PASSWORD"
+}
+
 broker_queue() { # QUEUE JQ FILTER → text
     broker GET "queues/%2F/$1" | jq -r "$2"
 }

@@ -98,6 +98,10 @@ reservation() { # USER RESERVATION
     get "$BOOKING_URL/api/v1/reservations/$2" -H "X-User-ID: $1"
 }
 
-internal() { # METHOD PATH [JSON]: event-svc's internal API, with the key when the stack has one
-    send "$1" "$EVENT_URL/api/internal/$2" "${3:-}" ${INTERNAL_API_KEY:+-H "X-Internal-Api-Key: $INTERNAL_API_KEY"}
+# event-svc's internal API wants a key when the stack has one.
+INTERNAL_AUTH=()
+[ -n "${INTERNAL_API_KEY:-}" ] && INTERNAL_AUTH=(-H "X-Internal-Api-Key: $INTERNAL_API_KEY")
+
+internal() { # METHOD PATH [JSON]
+    send "$1" "$EVENT_URL/api/internal/$2" "${3:-}" ${INTERNAL_AUTH[@]+"${INTERNAL_AUTH[@]}"}
 }

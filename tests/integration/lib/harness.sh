@@ -16,7 +16,7 @@ LATER=()
 harness_open() {
     WORK=$(mktemp -d "${TMPDIR:-/tmp}/ticketing-tests.XXXXXX") || exit 2
     EVIDENCE=$WORK/evidence
-    STARTED=$SECONDS
+    HARNESS_BEGAN=$SECONDS
 }
 
 harness_close() {
@@ -25,7 +25,7 @@ harness_close() {
 
 # The last line is for machines; keep it the last.
 harness_summary() {
-    printf '# took %d s' $((SECONDS - STARTED))
+    printf '# took %d s' $((SECONDS - HARNESS_BEGAN))
     [ "$SKIPPED" -gt 0 ] && printf ', %d skipped' "$SKIPPED"
     printf '\n%d passed, %d failed\n' "$PASSED" "$FAILED"
     [ "$FAILED" -eq 0 ]
@@ -57,6 +57,12 @@ verdict() {
 skip() { # TITLE REASON
     SKIPPED=$((SKIPPED + 1))
     printf 'skipped - %s (%s)\n' "$1" "$2"
+}
+
+# quietly COMMAND…: what it prints is evidence only when it fails.
+quietly() {
+    ASSERTIONS=$((ASSERTIONS + 1))
+    "$@" >"$WORK/quietly" 2>&1 || { fail "failed: $*" && cat "$WORK/quietly"; }
 }
 
 # check_later TITLE FUNCTION [ARGUMENT…]: for checks that mostly wait. Runs in a subshell beside the others, with a WORK of
@@ -126,9 +132,4 @@ eventually() {
         fi
         sleep 0.05
     done
-}
-
-now_ms() {
-    local now=${EPOCHREALTIME/[.,]/}
-    echo $((now / 1000))
 }

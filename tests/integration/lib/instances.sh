@@ -3,15 +3,10 @@
 # Second instances of our programs beside the stack, on its databases: holds of a few seconds without changing the stack's
 # settings, and processes that a test may end and whose exit status it gets.
 
-BUILD_DIR=${BUILD_DIR:-build/${VARIANT:-release}}
 INSTANCES=()
 
-binary() { # NAME → path
-    printf '%s/%s/%s' "$BUILD_DIR" "$1" "$1"
-}
-
-have_binaries() {
-    [ -x "$(binary event-svc)" ] && [ -x "$(binary booking-svc)" ] && [ -x "$(binary booking-worker)" ]
+have_programs() {
+    [ -x "$(program event-svc)" ] && [ -x "$(program booking-svc)" ] && [ -x "$(program booking-worker)" ]
 }
 
 free_port() {
@@ -25,13 +20,11 @@ free_port() {
 
 # instance_start NAME [KEY=VALUE…]: leaves INSTANCE_PID and INSTANCE_URL; ready when it returns 0.
 instance_start() {
-    local name=$1 port database=$BOOKING_DATABASE_URL tries
+    local name=$1 port tries
     shift
     port=$(free_port)
-    [ "$name" = event-svc ] && database=$EVENT_DATABASE_URL
-    env DATABASE_URL="$database" REDIS_URL="$REDIS_URL" RABBITMQ_URL="$RABBITMQ_URL" EVENT_DATABASE_URL="$EVENT_DATABASE_URL" \
-        EVENT_SERVICE_URL="$EVENT_URL" BOOKING_SERVICE_URL="$BOOKING_URL" HOST=127.0.0.1 PORT="$port" "$@" \
-        "$(binary "$name")" >"$WORK/instance.$port.log" 2>&1 &
+    program_env "$name"
+    env "${PROGRAM_ENV[@]}" PORT="$port" "$@" "$(program "$name")" >"$WORK/instance.$port.log" 2>&1 &
     INSTANCE_PID=$!
     INSTANCE_LOG=$WORK/instance.$port.log
     INSTANCE_URL=http://127.0.0.1:$port

@@ -1,0 +1,116 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2016 # jq has dollar signs
+# Messages: the queue as the broker sees it
+
+topology_is_final() {
+    broker_look "exchanges/%2F/$BROKER_EXCHANGE"
+    expect_json '.type == "topic" and .durable == true'
+    broker_look "queues/%2F/$BROKER_QUEUE"
+    expect_json '.durable == true and .arguments == {
+        "x-queue-type": "quorum", "x-delivery-limit": 5, "x-single-active-consumer": true, "x-overflow": "reject-publish",
+        "x-dead-letter-exchange": $dlx, "x-dead-letter-strategy": "at-least-once"}' --arg dlx "$BROKER_EXCHANGE.dlx"
+    expect_json '.consumers == 1'
+    broker_look "queues/%2F/$BROKER_QUEUE/bindings"
+    expect_json '[.[] | select(.source == $exchange) | .routing_key] | contains(["reservation.confirmed",
+        "reservation.cancelled", "reservation.expired"])' --arg exchange "$BROKER_EXCHANGE"
+    broker_look "queues/%2F/$BROKER_DLQ/bindings"
+    expect_json '[.[] | select(.source == $dlx)] | length >= 1' --arg dlx "$BROKER_EXCHANGE.dlx"
+}
+
+buy_one() { # a complete booking; leaves the reservation's id in BOUGHT and the seat's in BOUGHT_SEAT
+    local user
+    user=$(uuid)
+    take 1
+    BOUGHT_SEAT=${TAKEN[0]}
+    reserve "$user" "$BOUGHT_SEAT"
+    expect_status 201
+    BOUGHT=$RESERVATION_ID
+    BOUGHT_BY=$user
+    confirm "$user" "$BOUGHT"
+    expect_status 200
+}
+
+counters_move() {
+    open_session 2 5
+    buy_one
+    eventually 5 "seat" sold seat_status "$BOUGHT_SEAT"
+    ASSERTIONS=$((ASSERTIONS + 1))
+    local tries published acked
+    for tries in {1..30}; do
+        published=$(broker_counter "$BROKER_QUEUE" publish)
+        acked=$(broker_counter "$BROKER_QUEUE" ack)
+        [ "$published" -gt "$BROKER_PUBLISHED" ] && [ "$acked" -gt "$BROKER_ACKED" ] && return
+        sleep 0.5
+    done
+    fail "publish $BROKER_PUBLISHED -> $published, ack $BROKER_ACKED -> $acked after $tries looks"
+}
+
+message_json() { # REVISION STATUS TYPE → a message about BOUGHT
+    jq -n --arg id "$(uuid)" --arg type "$3" --arg now "$(from_now '0 seconds')" --arg reservation "$BOUGHT" \
+        --argjson revision "$1" --arg session "$SESSION_ID" --arg user "$BOUGHT_BY" --arg seat "$BOUGHT_SEAT" --arg status "$2" \
+        '{event_id: $id, event_type: $type, occurred_at: $now, data: {reservation_id: $reservation, revision: $revision,
+          session_id: $session, user_id: $user, seats: [{session_seat_id: $seat, status: $status}]}}'
+}
+
+dead_letters_start() {
+    DEAD_BEFORE=$(dead_letter_count)
+    expect "dead letters before" "$DEAD_BEFORE" 0
+}
+
+duplicates_change_nothing() {
+    local revision message
+    revision=$(booking_sql "SELECT revision FROM reservations WHERE id = '$BOUGHT'")
+    settle
+    message=$(message_json "$revision" sold reservation.confirmed)
+    for _ in 1 2 3; do
+        expect "routed" "$(broker_publish reservation.confirmed "$message")" true
+    done
+    expect "routed" "$(broker_publish reservation.cancelled "$(message_json 1 available reservation.cancelled)")" true
+    after_the_queue
+    expect "seat" "$(seat_status "$BOUGHT_SEAT")" sold
+    expect "dead letters" "$(dead_letter_count)" "$DEAD_BEFORE"
+}
+
+# Messages are handled in order: once a booking made now is sold, everything published before it has been handled.
+after_the_queue() {
+    local reservation=$BOUGHT user=$BOUGHT_BY seat=$BOUGHT_SEAT
+    buy_one
+    eventually 5 "seat of a booking after it" sold seat_status "$BOUGHT_SEAT"
+    BOUGHT=$reservation BOUGHT_BY=$user BOUGHT_SEAT=$seat
+}
+
+poison_goes_aside() { # TEXT: lands in the dead-letter queue, and those behind it pass
+    expect "routed" "$(broker_publish reservation.confirmed "$1")" true
+    after_the_queue
+    eventually 5 "copies in the dead-letter queue" 1 dead_letters_like "$1"
+}
+
+contradictions_go_aside() { # a newer message for a seat that the reservation does not hold is never applied
+    local message stranger
+    stranger=$BOUGHT
+    BOUGHT=$(uuid)
+    message=$(message_json 9 available reservation.cancelled)
+    expect "routed" "$(broker_publish reservation.cancelled "$message")" true
+    BOUGHT=$stranger
+    after_the_queue
+    expect "seat" "$(seat_status "$BOUGHT_SEAT")" sold
+}
+
+dead_letters_end() {
+    dead_letters_purge
+    expect "dead letters left" "$(dead_letter_count)" 0
+}
+
+check "exchange, queue, dead-letter queue stand with their final arguments; one consumer" topology_is_final
+check "publish and ack counters move with a booking" counters_move
+check "no dead letters so far" dead_letters_start
+check "duplicate and outdated messages change nothing" duplicates_change_nothing
+if [ "$PRIVATE" = yes ]; then
+    check "poison that is not JSON lands in the dead-letter queue, neighbours pass" poison_goes_aside 'not json'
+    check "poison of another shape lands there too" poison_goes_aside '{"event_id": 5}'
+    check "poison with an unknown seat status lands there too" poison_goes_aside "$(message_json 99 flying reservation.confirmed)"
+    check "a contradicting message never overwrites a sold seat" contradictions_go_aside
+    check "the dead-letter queue can be emptied" dead_letters_end
+else
+    skip "poison messages" "they would stay in your dead-letter queue; --private does it"
+fi
