@@ -26,6 +26,7 @@ forbid_starts() {
 
 restore() {
     rm -f "$POLICY" "$CLUSTER"
+    rmdir "$(dirname "$CLUSTER")" 2>/dev/null || true # unless it held something before
     [ ! -e "$POLICY_ASIDE" ] || mv "$POLICY_ASIDE" "$POLICY"
 }
 

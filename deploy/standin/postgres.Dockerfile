@@ -1,7 +1,9 @@
 # Stand-in for postgres:15; see README.md.
 FROM debian:bookworm-slim
+ENV DEBIAN_FRONTEND=noninteractive
 COPY forbid-starts.sh /usr/sbin/policy-rc.d
 RUN apt-get update && apt-get install -y --no-install-recommends postgresql-common \
+ && mkdir -p /etc/postgresql-common/createcluster.d \
  && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.d/standin.conf \
  && apt-get install -y --no-install-recommends postgresql-15 \
  && rm -rf /var/lib/apt/lists/* \

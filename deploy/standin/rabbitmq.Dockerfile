@@ -1,5 +1,6 @@
 # Stand-in for rabbitmq:3-management; see README.md.
 FROM debian:bookworm-slim
+ENV DEBIAN_FRONTEND=noninteractive
 COPY forbid-starts.sh /usr/sbin/policy-rc.d
 RUN apt-get update && apt-get install -y --no-install-recommends rabbitmq-server \
  && rm -rf /var/lib/apt/lists/* /var/lib/rabbitmq/.erlang.cookie \
