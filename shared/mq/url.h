@@ -17,6 +17,9 @@ struct tk_mq_url {
 
 /** Fills `out`. TK_ERR_INVALID: not such a URL (amqps included, see docs/DECISIONS.md). Free with tk_mq_url_release(). */
 TK_MUSTCHECK enum tk_err tk_mq_url_parse(const char *text, struct tk_mq_url *out);
+/** The URL of these parts, vhost "/", special characters percent-encoded. Free with free(). */
+char *tk_mq_url_compose(const char *host, int port, const char *user, const char *password);
+
 void tk_mq_url_release(struct tk_mq_url *url); /* harmless twice */
 
 #endif

@@ -1,0 +1,98 @@
+/**
+ * The settings table of booking-worker and the checks that need more than one setting.
+ */
+#include <stdio.h>
+
+#include "booking-worker/config.h"
+#include "shared/contract/message.h"
+#include "shared/mq/url.h"
+#include "shared/redis/url.h"
+
+#define MEMBER(name) offsetof(struct worker_config, name)
+
+const struct tk_setting worker_settings[] = {
+    {"DATABASE_URL", TK_SETTING_TEXT, MEMBER(database_url), "postgresql://ticketing:ticketing@127.0.0.1:5433/booking_db", 1,
+     1024, "", "Postgres of the reservations (booking_db).", 0},
+    {"REDIS_URL", TK_SETTING_TEXT, MEMBER(redis_url), "redis://127.0.0.1:6379/0", 1, 1024, "", "Redis with the seat locks.",
+     0},
+    {"RABBITMQ_URL", TK_SETTING_TEXT, MEMBER(rabbitmq_url), "amqp://guest:guest@127.0.0.1:5672/%2F", 1, 1024, "",
+     "Message broker.", 0},
+    {"RABBITMQ_HOST", TK_SETTING_TEXT, MEMBER(rabbitmq_host), "", 0, 255, "",
+     "Alternative to RABBITMQ_URL: when set, the broker's address is made of these four settings.", 0},
+    {"RABBITMQ_PORT", TK_SETTING_INT, MEMBER(rabbitmq_port), "5672", 1, 65535, "", "See RABBITMQ_HOST.", 0},
+    {"RABBITMQ_USER", TK_SETTING_TEXT, MEMBER(rabbitmq_user), "guest", 1, 255, "", "See RABBITMQ_HOST.", 0},
+    {"RABBITMQ_PASSWORD", TK_SETTING_TEXT, MEMBER(rabbitmq_password), "guest", 0, 255, "", "See RABBITMQ_HOST.", 1},
+    {"RABBITMQ_EXCHANGE", TK_SETTING_TEXT, MEMBER(rabbitmq_exchange), TK_EXCHANGE_DEFAULT, 1, 200, "", "Topic exchange.",
+     0},
+    {"RABBITMQ_QUEUE", TK_SETTING_TEXT, MEMBER(rabbitmq_queue), TK_QUEUE_DEFAULT, 1, 200, "",
+     "Queue of event-svc, declared here too.", 0},
+    {"EVENT_SERVICE_URL", TK_SETTING_TEXT, MEMBER(event_service_url), "http://127.0.0.1:8000", 1, 1024, "",
+     "event-svc, asked for holds past their deadline.", 0},
+    {"BOOKING_SERVICE_URL", TK_SETTING_TEXT, MEMBER(booking_service_url), "http://127.0.0.1:8001", 1, 1024, "",
+     "booking-svc, asked to settle payments that got stuck.", 0},
+    {"INTERNAL_API_KEY", TK_SETTING_TEXT, MEMBER(internal_api_key), "", 0, 255, "",
+     "Sent to the services' internal routes as X-Internal-Api-Key.", 1},
+    {"HOST", TK_SETTING_TEXT, MEMBER(host), "127.0.0.1", 1, 255, "", "Address of /health and /metrics.", 0},
+    {"PORT", TK_SETTING_INT, MEMBER(port), "8002", 0, 65535, "", "Port of /health and /metrics.", 0},
+    {"EXPIRY_WORKER_INTERVAL_SECONDS", TK_SETTING_INT, MEMBER(expiry_interval_s), "1", 1, 3600, "s",
+     "Longest sleep between two looks for overdue holds; it wakes earlier for a hold it knows of.", 0},
+    {"EXPIRY_BATCH_SIZE", TK_SETTING_INT, MEMBER(expiry_batch_size), "500", 1, 2000, "holds",
+     "Holds expired in one transaction.", 0},
+    {"ORPHAN_SWEEP_INTERVAL_SECONDS", TK_SETTING_INT, MEMBER(orphan_interval_s), "10", 1, 3600, "s",
+     "Pause between two sweeps for holds that event-svc keeps past their deadline.", 0},
+    {"ORPHAN_GRACE_SECONDS", TK_SETTING_INT, MEMBER(orphan_grace_s), "15", 1, 3600, "s",
+     "How long past its deadline a hold must be before the sweep looks at it.", 0},
+    {"PAYING_SETTLE_AFTER_SECONDS", TK_SETTING_INT, MEMBER(paying_settle_after_s), "30", 1, 3600, "s",
+     "Age of a payment attempt that nobody settled before booking-svc is asked to.", 0},
+    {"LOG_LEVEL", TK_SETTING_LEVEL, MEMBER(log_level), "info", 0, 0, "", "debug, info, warning or error.", 0},
+    {"LOG_FORMAT", TK_SETTING_CHOICE, MEMBER(log_format), "kv", 0, 0, "kv|json", "Shape of log lines.", 0},
+    {"ENABLE_METRICS", TK_SETTING_BOOL, MEMBER(enable_metrics), "true", 0, 0, "", "Serve /metrics.", 0},
+};
+
+const size_t worker_setting_count = sizeof(worker_settings) / sizeof(worker_settings[0]);
+
+static void compose_broker_url(struct worker_config *config)
+{
+    if (config->rabbitmq_host[0] == '\0')
+        return;
+    config->rabbitmq_url = tk_mq_url_compose(config->rabbitmq_host, (int)config->rabbitmq_port, config->rabbitmq_user,
+                                             config->rabbitmq_password);
+}
+
+static bool is_http_url(const char *url)
+{
+    struct tk_slice s = tk_slice_of(url);
+    struct tk_slice scheme = TK_SLICE("http://");
+    return s.len > scheme.len && tk_slice_eq((struct tk_slice){.ptr = s.ptr, .len = scheme.len}, scheme);
+}
+
+static bool complain(bool fine, const char *env, const char *expected)
+{
+    if (!fine)
+        fprintf(stderr, "CONFIG: %s: expected %s\n", env, expected);
+    return fine;
+}
+
+/* What the table's ranges cannot say. */
+static enum tk_err check(const struct worker_config *config)
+{
+    struct tk_mq_url broker;
+    struct tk_redis_url redis;
+    bool fine = complain(is_http_url(config->event_service_url), "EVENT_SERVICE_URL", "http://host:port");
+    fine &= complain(is_http_url(config->booking_service_url), "BOOKING_SERVICE_URL", "http://host:port");
+    fine &= complain(tk_redis_url_parse(config->redis_url, &redis) == TK_OK, "REDIS_URL", "redis://host:port/db");
+    bool parsed = tk_mq_url_parse(config->rabbitmq_url, &broker) == TK_OK;
+    tk_mq_url_release(&broker);
+    fine &= complain(parsed, "RABBITMQ_URL", "amqp://user:password@host:port/vhost");
+    return fine ? TK_OK : TK_ERR_INVALID;
+}
+
+enum tk_err worker_config_load(struct worker_config *config)
+{
+    *config = (struct worker_config){0};
+    enum tk_err err = tk_config_load(worker_settings, worker_setting_count, config, stderr);
+    if (err)
+        return err;
+    compose_broker_url(config);
+    return check(config);
+}
