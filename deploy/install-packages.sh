@@ -49,6 +49,9 @@ apt() {
     apt-get -q -y -o DPkg::Lock::Timeout=300 -o APT::Install-Recommends=false "$@"
 }
 
+# The lists may be older than the mirror: then once more with new ones.
+install() { apt install "$@" || { apt update && apt install "$@"; }; }
+
 main() {
     local unit new=''
     export DEBIAN_FRONTEND=noninteractive
@@ -58,13 +61,13 @@ main() {
     trap restore EXIT
     trap 'exit 130' INT TERM
     forbid_starts
-    apt-cache show "$@" >/dev/null 2>&1 || apt update # an image may come without lists
+    apt --simulate install "$@" >/dev/null 2>&1 || apt update # an image may come without lists
     if [[ " $* " == *" postgresql-15 "* ]]; then
-        apt install postgresql-common # first, so that its configuration exists before a cluster would be made
+        install postgresql-common # first, so that its configuration exists before a cluster would be made
         mkdir -p "$(dirname "$CLUSTER")"
         echo 'create_main_cluster = false' >"$CLUSTER"
     fi
-    apt install "$@" || { apt update && apt install "$@"; } # lists may be older than the mirror
+    install "$@"
     # shellcheck disable=SC2086
     disable_new $new
 }
