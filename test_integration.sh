@@ -86,6 +86,7 @@ integration_close() {
 if [ "$PRIVATE" = yes ]; then
     stack_private
     export MOCK_PAYMENT_ENABLED=true MOCK_PAYMENT_SUCCESS_RATE=1.0 SECRET_KEY=${SECRET_KEY:-integration-test-secret-key-0123456789}
+    export ORPHAN_SWEEP_INTERVAL_SECONDS=1 ORPHAN_GRACE_SECONDS=1
     stack_start || exit 2
 else
     load_env_file .env

@@ -34,7 +34,7 @@ orphaned_holds_come_back() {
         "{\"reservation_id\": \"$id\", \"session_seat_ids\": [\"${TAKEN[0]}\"], \"hold_seconds\": 1}"
     expect_status 200
     expect "seat" "$(seat_status "${TAKEN[0]}")" reserved
-    eventually 45 "seat" available seat_status "${TAKEN[0]}"
+    eventually 10 "seat" available seat_status "${TAKEN[0]}"
     expect "tombstone" "$(booking_sql "SELECT status, seats_count FROM reservations WHERE id = '$id'")" "expired|0"
 }
 
