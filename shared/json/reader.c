@@ -328,13 +328,13 @@ static bool run_yajl(struct parser *p)
     yajl_handle yajl = yajl_alloc(&callbacks, &memory, p);
     assert(yajl != NULL);
     yajl_config(yajl, yajl_dont_validate_strings, 1); /* scan() is stricter */
-    yajl_status status = yajl_parse(yajl, (const unsigned char *)p->text.ptr, p->text.len);
-    if (status == yajl_status_ok)
-        status = yajl_complete_parse(yajl);
-    if (status == yajl_status_ok)
+    bool stopped = yajl_parse(yajl, (const unsigned char *)p->text.ptr, p->text.len) != yajl_status_ok;
+    if (!stopped && yajl_complete_parse(yajl) == yajl_status_ok)
         return true;
-    if (p->why == NULL)
+    if (p->why == NULL && stopped)
         p->why = tk_arena_printf(p->arena, "syntax error near byte %zu", yajl_get_bytes_consumed(yajl));
+    else if (p->why == NULL)
+        p->why = "the text ends too soon";
     return false;
 }
 
