@@ -32,7 +32,8 @@ restore() {
 
 unit_exists() { [ -e "/lib/systemd/system/$1" ] || [ -e "/etc/systemd/system/$1" ]; }
 
-# disable_new UNIT…: those that were not there when we began
+# disable_new UNIT…: those that were not there when we began. Without systemctl nobody follows the links today, but systemd
+# may be installed later.
 disable_new() {
     local unit
     for unit in "$@"; do
@@ -40,8 +41,9 @@ disable_new() {
         if command -v systemctl >/dev/null; then
             systemctl disable "$unit" >/dev/null 2>&1 || true
         else
-            deb-systemd-helper disable "$unit" >/dev/null 2>&1 || true
+            find /etc/systemd/system -path "*.wants/$unit" -type l -delete
         fi
+        [ ! -e "/etc/init.d/${unit%.service}" ] || update-rc.d "${unit%.service}" disable >/dev/null 2>&1 || true
     done
 }
 
