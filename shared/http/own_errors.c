@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "shared/http/server_private.h"
+#include "shared/http/text.h"
 
 static const struct tk_problem_kind BAD_REQUEST = {400, "bad_request", "The request cannot be read", 0};
 static const struct tk_problem_kind EXPECTATION_FAILED = {417, "expectation_failed", "The expectation cannot be met", 0};
@@ -55,16 +56,29 @@ static void send_problem(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs,
     h2o_ostream_send_next(self, req, &stream->text, count > 0 ? 1 : 0, state);
 }
 
-static h2o_iovec_t render(struct tk_http_server *server, h2o_req_t *req, char request_id[TK_UUID_TEXT_LEN + 1])
+/** The client's own request id when it can be echoed, else a new one. */
+static void choose_request_id(const h2o_req_t *req, char out[64])
+{
+    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("x-request-id"), -1);
+    out[0] = '\0';
+    if (at != -1) {
+        h2o_iovec_t value = req->headers.entries[at].value;
+        tk_http_request_id_accept((struct tk_slice){.ptr = value.base, .len = value.len}, out);
+    }
+    if (out[0] == '\0') {
+        struct tk_uuid id = tk_uuid_v7();
+        (void)tk_uuid_format(&id, out);
+    }
+}
+
+static h2o_iovec_t render(struct tk_http_server *server, h2o_req_t *req, const char *request_id)
 {
     const struct tk_problem_kind *kind = kind_of(req->res.status);
     struct tk_buf text = TK_BUF_INIT(4096);
-    struct tk_uuid id = tk_uuid_v7();
     struct tk_slice path = {.ptr = req->input.path.base, .len = req->input.path.len};
     const char *query = memchr(path.ptr, '?', path.len);
     if (query != NULL)
         path.len = (size_t)(query - path.ptr);
-    (void)tk_uuid_format(&id, request_id);
     tk_problem_write(&text, kind, req->res.status == 400 ? "broken message framing" : NULL, path, request_id, NULL, NULL);
     h2o_iovec_t copy = h2o_strdup(&req->pool, text.ptr, text.len);
     tk_buf_release(&text);
@@ -72,21 +86,27 @@ static h2o_iovec_t render(struct tk_http_server *server, h2o_req_t *req, char re
     return copy;
 }
 
+static void replace_answer(struct tk_http_server *server, h2o_req_t *req, struct problem_stream *stream)
+{
+    char *request_id = h2o_mem_alloc_pool(&req->pool, 64);
+    choose_request_id(req, request_id);
+    stream->super.do_send = send_problem;
+    stream->text = render(server, req, request_id);
+    req->res.content_length = stream->text.len;
+    req->res.headers = (h2o_headers_t){NULL};
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, H2O_STRLIT("application/problem+json"));
+    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-request-id"), 0, NULL, request_id,
+                          strlen(request_id));
+}
+
 static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
 {
     struct tk_http_server *server = ((struct own_errors_filter *)(void *)self)->server;
     if (is_plain_error(req)) {
         struct problem_stream *stream = (void *)h2o_add_ostream(req, sizeof(*stream), slot);
-        char *request_id = h2o_mem_alloc_pool(&req->pool, TK_UUID_TEXT_LEN + 1);
         struct tk_http_conn *conn = tk_http_conn_of(req);
-        stream->super.do_send = send_problem;
-        stream->text = render(server, req, request_id);
+        replace_answer(server, req, stream);
         slot = &stream->super.next;
-        req->res.content_length = stream->text.len;
-        req->res.headers = (h2o_headers_t){NULL};
-        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, H2O_STRLIT("application/problem+json"));
-        h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("x-request-id"), 0, NULL, request_id,
-                              TK_UUID_TEXT_LEN);
         if (!req->http1_is_persistent && conn->linger_fd < 0)
             conn->linger_fd = fcntl(h2o_socket_get_fd(conn->sock), F_DUPFD_CLOEXEC, 0);
     }

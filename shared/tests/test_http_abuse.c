@@ -1,0 +1,318 @@
+/*
+ * The server as a hostile or broken client sees it: sizes, slowness, garbage, floods.
+ */
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/tests/http_fixture.h"
+
+static struct web web;
+static struct reply reply;
+
+#define POST_JSON "POST /things HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
+
+static void expect_too_large(void)
+{
+    cr_expect_eq(reply.status, 413);
+    cr_expect_str_eq(reply_header(&reply, "content-type"), "application/problem+json");
+    cr_expect(reply_body_contains(&reply, "\"code\":\"body_too_large\""), "%s", reply.text);
+}
+
+/** A JSON document of exactly `size` bytes. */
+static char *document(size_t size)
+{
+    char *text = malloc(size + 1);
+    memset(text, ' ', size);
+    text[0] = '{';
+    text[size - 1] = '}';
+    text[size] = '\0';
+    return text;
+}
+
+static void post_document(size_t size)
+{
+    char head[256];
+    char *body = document(size);
+    int fd = web_connect(&web);
+    (void)snprintf(head, sizeof(head), POST_JSON "Content-Length: %zu\r\n\r\n", size);
+    (void)web_say(&web, fd, head);
+    (void)web_send(&web, fd, body, size);
+    web_read(&web, fd, false, 2000, NULL, &reply);
+    (void)close(fd);
+    free(body);
+}
+
+Test(http_abuse, a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not)
+{
+    web_open(&web, 5000, NULL);
+    post_document(1u << 20);
+    cr_expect_eq(reply.status, 201);
+    cr_expect_eq(web.last_body_len, 1u << 20);
+    post_document((1u << 20) + 1);
+    expect_too_large();
+    post_document((1u << 20) + 2);
+    expect_too_large();
+    post_document(8u << 20);
+    expect_too_large();
+}
+
+Test(http_abuse, an_announced_giant_is_refused_before_it_is_sent)
+{
+    web_open(&web, 5000, NULL);
+    web_ask(&web, POST_JSON "X-Request-ID: giant-1\r\nContent-Length: 1000000000000\r\n\r\n", &reply);
+    expect_too_large();
+    cr_assert_str_eq(reply_header(&reply, "x-request-id"), "giant-1");
+    cr_assert_str_eq(reply_header(&reply, "connection"), "close");
+    web_ask(&web, POST_JSON "Expect: 100-continue\r\nContent-Length: 1000000000000\r\n\r\n", &reply);
+    expect_too_large();
+}
+
+Test(http_abuse, a_streamed_giant_is_refused_on_the_way)
+{
+    char block[4096 + 16];
+    web_open(&web, 5000, NULL);
+    int fd = web_connect(&web);
+    (void)web_say(&web, fd, POST_JSON "Transfer-Encoding: chunked\r\n\r\n");
+    memset(block, ' ', sizeof(block));
+    memcpy(block, "1000\r\n", 6);
+    memcpy(block + 6 + 4096, "\r\n", 2);
+    bool sent = true;
+    for (int i = 0; i < 1024 && sent; i++)
+        sent = web_send(&web, fd, block, 4096 + 8);
+    web_read(&web, fd, false, 2000, NULL, &reply);
+    expect_too_large();
+}
+
+Test(http_abuse, a_routes_own_limit_keeps_the_connection)
+{
+    web_open(&web, 5000, NULL);
+    int fd = web_connect(&web);
+    char *body = document(65);
+    (void)web_say(&web, fd, "POST /small HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 65\r\n\r\n");
+    (void)web_say(&web, fd, body);
+    web_read(&web, fd, false, 1000, NULL, &reply);
+    expect_too_large();
+    (void)web_say(&web, fd, "POST /small HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 64\r\n\r\n");
+    (void)web_say(&web, fd, body + 1);
+    web_read(&web, fd, false, 1000, NULL, &reply);
+    cr_assert_eq(reply.status, 400, "the same connection went on: %s", reply.text);
+    free(body);
+}
+
+/** Requests h2o cannot read: whatever it answers, it answers 400 and closes, and the server lives on. */
+static const char *const GARBAGE[] = {
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 this is TLS\r\n\r\n",
+    "GET\r\n\r\n",
+    "GET / HTTP/9.9\r\n\r\n",
+    "GET / HTTP/1.1\r\nno colon here\r\n\r\n",
+    "GET /\x01 HTTP/1.1\r\n\r\n",
+    "GET / HTTP/1.1\r\nX: a\x01z\r\n\r\n",
+    "GET / HTTP/1.1\r\n: empty name\r\n\r\n",
+    POST_JSON "Content-Length: -5\r\n\r\n",
+    POST_JSON "Content-Length: 5x\r\n\r\n12345",
+    POST_JSON "Transfer-Encoding: gzip\r\n\r\n",
+    POST_JSON "Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
+};
+
+Test(http_abuse, garbage_gets_400_and_harms_nobody)
+{
+    web_open(&web, 3000, NULL);
+    for (size_t i = 0; i < sizeof(GARBAGE) / sizeof(GARBAGE[0]); i++) {
+        int fd = web_connect(&web);
+        (void)web_say(&web, fd, GARBAGE[i]);
+        web_read(&web, fd, false, 1000, NULL, &reply);
+        cr_expect_eq(reply.status, 400, "%d for %s", reply.status, GARBAGE[i]);
+        cr_expect_geq(web_wait_closed(&web, fd, 2500), 0, "left open after %s", GARBAGE[i]);
+        (void)close(fd);
+    }
+    web_ask(&web, "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n", &reply);
+    cr_assert_eq(reply.status, 200);
+}
+
+Test(http_abuse, an_h2c_upgrade_is_ignored)
+{
+    web_open(&web, 3000, NULL);
+    web_ask(&web,
+            "GET /livez HTTP/1.1\r\nHost: t\r\nConnection: Upgrade, HTTP2-Settings, keep-alive\r\nUpgrade: h2c\r\n"
+            "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+            &reply);
+    cr_assert_eq(reply.status, 200);
+}
+
+Test(http_abuse, header_floods_get_400)
+{
+    web_open(&web, 3000, NULL);
+    size_t cap = 1u << 20;
+    char *flood = malloc(cap);
+    size_t len = (size_t)snprintf(flood, cap, "GET /livez HTTP/1.1\r\n");
+    for (int i = 0; i < 150; i++)
+        len += (size_t)snprintf(flood + len, cap - len, "X-Flood-%d: 1\r\n", i);
+    len += (size_t)snprintf(flood + len, cap - len, "\r\n");
+    int fd = web_connect(&web);
+    (void)web_send(&web, fd, flood, len);
+    web_read(&web, fd, false, 1000, NULL, &reply);
+    cr_expect_eq(reply.status, 400, "too many headers");
+    (void)close(fd);
+
+    fd = web_connect(&web);
+    len = (size_t)snprintf(flood, cap, "GET /livez HTTP/1.1\r\nX-Flood: ");
+    memset(flood + len, 'x', cap - len);
+    (void)web_send(&web, fd, flood, cap);
+    cr_expect_geq(web_wait_closed(&web, fd, 1000), 0, "a header of 1 MiB");
+    (void)close(fd);
+    free(flood);
+}
+
+Test(http_abuse, a_very_long_path_is_just_unknown)
+{
+    web_open(&web, 3000, NULL);
+    char *request = malloc(40000);
+    size_t len = (size_t)snprintf(request, 40000, "GET /");
+    memset(request + len, 'a', 30000);
+    len += 30000;
+    len += (size_t)snprintf(request + len, 1000, " HTTP/1.1\r\nHost: t\r\n\r\n");
+    int fd = web_connect(&web);
+    cr_assert(web_send(&web, fd, request, len));
+    web_read(&web, fd, false, 1000, NULL, &reply);
+    cr_assert_eq(reply.status, 404);
+    cr_assert_not(reply_body_contains(&reply, "instance"), "it is not echoed");
+    free(request);
+}
+
+/* --- slowness -------------------------------------------------------------------------------------------------------- */
+
+static const char *const SLOW_STARTS[] = {
+    "",                                                   /* connects and says nothing */
+    "GET /livez HTT",                                     /* stops inside the request line */
+    "GET /livez HTTP/1.1\r\nHost: t\r\n",                 /* stops inside the header */
+    POST_JSON "Content-Length: 10\r\n\r\n{",              /* stops inside the body */
+    POST_JSON "Transfer-Encoding: chunked\r\n\r\n5\r\n{", /* stops inside a chunk */
+};
+
+Test(http_abuse, slow_clients_are_closed_after_the_io_timeout)
+{
+    web_open(&web, 600, NULL);
+    for (size_t i = 1; i < sizeof(SLOW_STARTS) / sizeof(SLOW_STARTS[0]); i++) {
+        int fd = web_connect(&web);
+        (void)web_say(&web, fd, SLOW_STARTS[i]);
+        int64_t took_ms = web_wait_closed(&web, fd, 2000);
+        cr_expect(took_ms >= 400 && took_ms < 1200, "%d ms for %s", (int)took_ms, SLOW_STARTS[i]);
+        (void)close(fd);
+    }
+}
+
+Test(http_abuse, dripping_bytes_does_not_extend_the_timeout)
+{
+    web_open(&web, 600, NULL);
+    int fd = web_connect(&web);
+    int64_t closed_after_ms = -1;
+    (void)web_say(&web, fd, "GET /livez HTTP/1.1\r\nX: ");
+    for (int i = 0; i < 20 && closed_after_ms < 0; i++) {
+        (void)web_say(&web, fd, "a");
+        closed_after_ms = web_wait_closed(&web, fd, 100) >= 0 ? i * 100 : -1;
+    }
+    cr_assert(closed_after_ms >= 300 && closed_after_ms <= 1200, "%d ms", (int)closed_after_ms);
+}
+
+Test(http_abuse, an_idle_keep_alive_connection_is_closed)
+{
+    web_open(&web, 600, NULL);
+    int fd = web_connect(&web);
+    (void)web_say(&web, fd, "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n");
+    web_read(&web, fd, false, 1000, NULL, &reply);
+    cr_assert_eq(reply.status, 200);
+    int64_t took_ms = web_wait_closed(&web, fd, 2000);
+    cr_assert(took_ms >= 400 && took_ms < 1200, "%d ms", (int)took_ms);
+}
+
+Test(http_abuse, a_client_that_never_reads_a_big_answer_is_cut_off)
+{
+    static char metrics[65536];
+    web_open(&web, 1000, NULL);
+    int fd = web_connect(&web);
+    int small = 4096;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    (void)web_say(&web, fd, "GET /big HTTP/1.1\r\nHost: t\r\n\r\n");
+    web_turn_for(&web, 100);
+    cr_assert_eq(tk_http_server_in_flight(web.server), 1, "the answer is still on its way");
+    /* 20 MiB are allowed ten minutes at the slowest rate; the kernel's own timeout ends it after one second of silence. */
+    web_turn_for(&web, 4000);
+    cr_assert_eq(tk_http_server_in_flight(web.server), 0, "cut off");
+    (void)metrics;
+}
+
+Test(http_abuse, accepted_sockets_carry_the_listeners_options)
+{
+    web_open(&web, 1500, NULL);
+    int fd = web_connect(&web);
+    (void)web_say(&web, fd, "GET /park HTTP/1.1\r\nHost: t\r\n\r\n");
+    web_turn_for(&web, 20);
+    cr_assert_not_null(web.parked);
+    int found = 0;
+    for (int other = 3; other < 64; other++) {
+        unsigned timeout_ms = 0;
+        int nodelay = 0;
+        socklen_t len = sizeof(timeout_ms);
+        struct sockaddr_in peer;
+        socklen_t peer_len = sizeof(peer);
+        if (other == fd || getpeername(other, (struct sockaddr *)&peer, &peer_len) != 0)
+            continue;
+        (void)getsockopt(other, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &len);
+        len = sizeof(nodelay);
+        (void)getsockopt(other, IPPROTO_TCP, TCP_NODELAY, &nodelay, &len);
+        found += timeout_ms == 1500 && nodelay != 0 ? 1 : 0;
+    }
+    cr_assert_eq(found, 1);
+    web_answer_parked(&web);
+    web_turn_for(&web, 20);
+}
+
+static void few_connections(struct tk_http_config *config)
+{
+    config->max_connections = 3;
+}
+
+Test(http_abuse, connections_beyond_the_cap_are_closed_at_once)
+{
+    int held[3];
+    web_open(&web, 3000, few_connections);
+    for (int i = 0; i < 3; i++) {
+        held[i] = web_connect(&web);
+        (void)web_say(&web, held[i], "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n");
+        web_read(&web, held[i], false, 1000, NULL, &reply);
+        cr_assert_eq(reply.status, 200);
+    }
+    int beyond = web_connect(&web);
+    (void)web_say(&web, beyond, "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n");
+    int64_t took_ms = web_wait_closed(&web, beyond, 1000);
+    cr_assert(took_ms >= 0 && took_ms < 500);
+    (void)close(held[0]);
+    web_turn_for(&web, 20);
+    web_ask(&web, "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n", &reply);
+    cr_assert_eq(reply.status, 200, "room again");
+}
+
+Test(http_abuse, a_client_that_resets_in_mid_flow_harms_nobody)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    web_open(&web, 3000, NULL);
+    for (int i = 0; i < 50; i++) {
+        int fd = web_connect(&web);
+        (void)web_say(&web, fd, i % 2 ? "GET /big HTTP/1.1\r\nHost: t\r\n\r\n" : "GET /park HTTP/1.1\r\nHost: t\r\n\r\n");
+        web_turn_for(&web, 5);
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        (void)close(fd);
+        web_turn_for(&web, 5);
+        if (web.parked != NULL)
+            web_answer_parked(&web);
+    }
+    web_turn_for(&web, 50);
+    cr_assert_eq(tk_http_server_in_flight(web.server), 0);
+}
