@@ -1,0 +1,95 @@
+/**
+ * Stuck payments and purges.
+ *
+ * The search for stuck payments reads payment attempts from a persisted watermark on (the oldest one that was still stuck
+ * at the last look), by the block-range index on created_at; the reservation's own status says whether one is stuck.
+ */
+#include <stdlib.h>
+
+#include "booking-worker/adapters/upkeep_store.h"
+
+#define TIMEOUT_MS 5000
+
+static const struct tk_pg_statement stuck_statement = {
+    "worker_stuck_payments",
+    "SELECT DISTINCT a.reservation_id FROM payment_attempts a "
+    "JOIN reservations r ON r.id = a.reservation_id AND r.status = 'paying' "
+    "WHERE a.created_at >= coalesce((SELECT upto FROM sweep_watermarks WHERE name = 'payments'), '-infinity') "
+    "  AND a.created_at <= now() - $1::bigint * interval '1 second' AND a.status = 'pending' LIMIT $2::bigint"};
+
+/* Losing this update in a crash only means looking again, so it does not wait for the disk. */
+static const struct tk_pg_statement lazy_statement = {"worker_lazy_commit",
+                                                      "SELECT set_config('synchronous_commit', 'off', true)"};
+
+static const struct tk_pg_statement advance_statement = {
+    "worker_payments_advance",
+    "INSERT INTO sweep_watermarks AS w (name, upto) "
+    "SELECT 'payments', coalesce(min(a.created_at), now() - $1::bigint * interval '1 second') FROM payment_attempts a "
+    "JOIN reservations r ON r.id = a.reservation_id AND r.status = 'paying' "
+    "WHERE a.created_at >= coalesce((SELECT upto FROM sweep_watermarks WHERE name = 'payments'), '-infinity') "
+    "  AND a.created_at <= now() - $1::bigint * interval '1 second' AND a.status = 'pending' "
+    "ON CONFLICT (name) DO UPDATE SET upto = excluded.upto WHERE w.upto < excluded.upto"};
+
+static const struct tk_pg_statement purge_keys_statement = {
+    "worker_purge_keys", "DELETE FROM idempotency_keys k USING (SELECT user_id, key FROM idempotency_keys "
+                         "WHERE created_at < now() - interval '24 hours' LIMIT $1::bigint FOR UPDATE SKIP LOCKED) old "
+                         "WHERE k.user_id = old.user_id AND k.key = old.key"};
+
+static const struct tk_pg_statement *const statements[] = {&stuck_statement, &lazy_statement, &advance_statement,
+                                                           &purge_keys_statement};
+
+struct upkeep_store {
+    struct tk_pgs *pg;
+};
+
+struct upkeep_store *upkeep_store_new(const char *name, const char *database_url)
+{
+    struct tk_pgs_config config = {.name = name,
+                                   .url = database_url,
+                                   .server_options = "-c enable_seqscan=off -c jit=off",
+                                   .timeout_ms = TIMEOUT_MS,
+                                   .statements = statements,
+                                   .statement_count = sizeof(statements) / sizeof(statements[0])};
+    struct upkeep_store *store = tk_alloc(sizeof(*store));
+    store->pg = tk_pgs_new(&config);
+    return store;
+}
+
+void upkeep_store_free(struct upkeep_store *store)
+{
+    if (store == NULL)
+        return;
+    tk_pgs_free(store->pg);
+    free(store);
+}
+
+enum tk_err upkeep_store_stuck_payments(struct upkeep_store *store, int64_t older_than_s,
+                                        struct tk_uuid out[STUCK_PAYMENTS_MAX], size_t *count)
+{
+    struct tk_pg_op op;
+    tk_pg_op_init(&op);
+    tk_pg_op_step(&op, &lazy_statement);
+    tk_params_i64(tk_pg_op_step(&op, &advance_statement), older_than_s);
+    struct tk_params *params = tk_pg_op_step(&op, &stuck_statement);
+    tk_params_i64(params, older_than_s);
+    tk_params_i64(params, STUCK_PAYMENTS_MAX);
+    enum tk_step step = tk_pgs_run(store->pg, &op);
+    *count = 0;
+    for (int row = 0; step == TK_STEP_OK && row < PQntuples(op.outcome.rows[2]); row++)
+        out[(*count)++] = tk_row_uuid(op.outcome.rows[2], row, 0);
+    tk_pgs_release(&op);
+    return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
+}
+
+enum tk_err upkeep_store_purge_keys(struct upkeep_store *store, int64_t limit, int64_t *deleted)
+{
+    struct tk_pg_op op;
+    tk_pg_op_init(&op);
+    tk_params_i64(tk_pg_op_step(&op, &purge_keys_statement), limit);
+    enum tk_step step = tk_pgs_run(store->pg, &op);
+    *deleted = 0;
+    if (step == TK_STEP_OK && tk_parse_i64(tk_slice_of(PQcmdTuples(op.outcome.rows[0])), deleted) != TK_OK)
+        *deleted = 0;
+    tk_pgs_release(&op);
+    return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
+}
