@@ -13,16 +13,20 @@
 #include "shared/base/str.h"
 #include "shared/log/log.h"
 
-#define MAX_SHOWN ((size_t)200) /* characters of a wrong value in an error line */
+#define MAX_DECIMAL ((size_t)31)
+#define MAX_SHOWN   ((size_t)200) /* characters of a wrong value in an error line */
 
 /* --- parsing ------------------------------------------------------------------------------------------------------ */
 
-static char *copy_text(struct tk_slice text, bool lower)
+/* Texts live as long as the process; this keeps them in sight of a leak checker. */
+static struct tk_arena texts;
+
+static char *copy_lower(struct tk_slice text)
 {
-    char *copy = tk_alloc(text.len + 1);
+    char *copy = tk_slice_dup(&texts, text);
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        copy[i] = lower && c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        if (copy[i] >= 'A' && copy[i] <= 'Z')
+            copy[i] = (char)(copy[i] - 'A' + 'a');
     }
     return copy;
 }
@@ -31,7 +35,7 @@ static enum tk_err parse_text(const struct tk_setting *s, struct tk_slice text, 
 {
     if (!tk_utf8_is_text(text) || (int64_t)text.len < s->min || (int64_t)text.len > s->max)
         return TK_ERR_INVALID;
-    *(const char **)out = copy_text(text, false);
+    *(const char **)out = tk_slice_dup(&texts, text);
     return TK_OK;
 }
 
@@ -93,17 +97,17 @@ static bool is_plain_decimal(struct tk_slice text)
         digits += text.ptr[i] >= '0' && text.ptr[i] <= '9';
         points += text.ptr[i] == '.';
     }
-    return digits > 0 && points <= 1 && digits + points == text.len && text.len < 32;
+    return digits > 0 && points <= 1 && digits + points == text.len && text.len <= MAX_DECIMAL;
 }
 
 static enum tk_err parse_rate(const struct tk_setting *s, struct tk_slice text, void *out)
 {
+    char copy[MAX_DECIMAL + 1] = {0};
     (void)s;
     if (!is_plain_decimal(text))
         return TK_ERR_INVALID;
-    char *copy = copy_text(text, false);
+    memcpy(copy, text.ptr, text.len);
     double value = strtod(copy, NULL);
-    free(copy);
     if (value > 1.0)
         return TK_ERR_INVALID;
     *(double *)out = value;
@@ -112,17 +116,14 @@ static enum tk_err parse_rate(const struct tk_setting *s, struct tk_slice text, 
 
 static enum tk_err parse_choice(const struct tk_setting *s, struct tk_slice text, void *out)
 {
-    const char *at = s->unit;
-    while (*at != '\0') {
-        char *word = copy_text((struct tk_slice){.ptr = at, .len = strcspn(at, "|")}, false);
-        bool found = tk_slice_ieq_str(text, word);
-        at += strlen(word);
-        at += *at == '|';
-        free(word);
-        if (!found)
-            continue;
-        *(const char **)out = copy_text(text, true);
-        return TK_OK;
+    const char *lower = copy_lower(text);
+    for (const char *word = s->unit; *word != '\0';) {
+        size_t len = strcspn(word, "|");
+        if (tk_slice_eq_str((struct tk_slice){.ptr = word, .len = len}, lower)) {
+            *(const char **)out = lower;
+            return TK_OK;
+        }
+        word += len + (word[len] == '|');
     }
     return TK_ERR_INVALID;
 }
