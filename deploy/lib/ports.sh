@@ -15,22 +15,19 @@ port_inodes() {
 
 port_busy() { [ -n "$(port_inodes "$1")" ]; }
 
-# as_root COMMAND…: as root if that costs no password, else as we are.
-as_root() {
-    if [ "$(id -u)" -ne 0 ] && command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-        sudo -n "$@"
-    else
-        "$@"
-    fi
-}
+# Prints a /proc/PID/fd/N that is this socket, as far as we may look.
+# shellcheck disable=SC2016
+FIND_DESCRIPTOR='for f in /proc/[0-9]*/fd/*; do
+    [ "$(readlink "$f" 2>/dev/null)" != "socket:[$1]" ] || { echo "$f"; break; }
+done'
 
-# socket_holder INODE: "redis-server (pid 812)"
+# socket_holder INODE: "redis-server (pid 812)". Our own processes first; other users' only with a sudo that asks nothing.
 socket_holder() {
     local fd pid
-    # shellcheck disable=SC2016
-    fd=$(as_root sh -c 'for f in /proc/[0-9]*/fd/*; do
-             [ "$(readlink "$f" 2>/dev/null)" != "socket:[$1]" ] || { echo "$f"; break; }
-         done' sh "$1" 2>/dev/null)
+    fd=$(sh -c "$FIND_DESCRIPTOR" sh "$1")
+    if [ -z "$fd" ] && [ "$(id -u)" -ne 0 ] && sudo -n true 2>/dev/null; then
+        fd=$(sudo -n sh -c "$FIND_DESCRIPTOR" sh "$1")
+    fi
     pid=${fd#/proc/}
     pid=${pid%%/*}
     if [ -n "$pid" ]; then
