@@ -1,0 +1,389 @@
+/* Batched calls to event-svc. */
+#include "booking-svc/adapters/event_client.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/clock.h"
+#include "shared/log/log.h"
+
+#define HOLD_CALLS     4 /* in flight */
+#define RELEASE_CALLS  1
+#define PROBE_MS       2000
+#define MAX_WEIGHT     2000 /* seats per call: about 100 bytes each in the answer */
+#define RELEASE_FACTOR 4    /* the release queue may hold this many times what the hold queue may */
+
+/** What differs between holds and releases. */
+struct call_kind {
+    const char *path;
+    const char *list; /* the body's one member */
+    void (*encode)(struct tk_jsonw *w, struct tk_batch_item *item);
+    /** TK_ERR_INVALID: not an answer to this item. */
+    enum tk_err (*decode)(struct tk_batch_item *item, const struct tk_json *result, struct tk_arena *arena);
+    void (*finish)(struct tk_batch_item *item, enum tk_step step, bool in_doubt);
+};
+
+struct call_queue {
+    struct event_client *client;
+    const struct call_kind *kind;
+    struct tk_batch *batch;
+};
+
+struct event_client {
+    struct tk_loop *loop;
+    struct tk_http_client *http;
+    int64_t timeout_ms;
+    struct call_queue holds;
+    struct call_queue releases;
+    struct tk_timer probe;
+    bool up;
+};
+
+/** One flight: up to two tries. */
+struct seat_call {
+    struct call_queue *queue;
+    struct tk_flight *flight;
+    struct tk_batch_item **items; /* the flight's, which it forgets when it lands */
+    size_t count;
+    bool second_try;
+    struct tk_deferred deferred;
+};
+
+struct release_item {
+    struct tk_batch_item base;
+    struct tk_release_request request;
+    struct tk_release_answer answer;
+    event_client_release_done *done;
+    void *arg;
+};
+
+/* --- finishing ----------------------------------------------------------------------------------------------------- */
+
+/** Lands first, since the callbacks may free items and submit new ones. */
+static void call_end(struct seat_call *call, enum tk_step step)
+{
+    const struct call_kind *kind = call->queue->kind;
+    const bool in_doubt = call->second_try;
+    struct tk_batch_item **items = call->items;
+    const size_t count = call->count;
+    tk_batch_landed(call->flight);
+    free(call);
+    for (size_t i = 0; i < count; i++)
+        kind->finish(items[i], step, in_doubt);
+    free(items);
+}
+
+static void on_not_sent(void *arg)
+{
+    struct seat_call *call = arg;
+    call_end(call, call->second_try ? TK_STEP_UNKNOWN : TK_STEP_FAILED);
+}
+
+static void call_send(struct seat_call *call);
+
+/** No answer: once more with the same ids. */
+static void call_unanswered(struct seat_call *call)
+{
+    if (call->second_try) {
+        call_end(call, TK_STEP_UNKNOWN);
+        return;
+    }
+    call->second_try = true;
+    call_send(call);
+}
+
+/** Certainly not applied, this time; what the first try did is not known by that. */
+static void call_rejected(struct seat_call *call)
+{
+    call_end(call, call->second_try ? TK_STEP_UNKNOWN : TK_STEP_FAILED);
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------------- */
+
+static enum tk_err decode_results(const struct seat_call *call, struct tk_slice body, struct tk_arena *arena)
+{
+    const struct tk_json *root = NULL;
+    const char *why = "";
+    if (tk_json_parse(arena, body, &root, &why))
+        return TK_ERR_INVALID;
+    const struct tk_json *results = tk_json_get(root, "results");
+    if (results == NULL || results->type != TK_JSON_ARRAY || results->count != call->count)
+        return TK_ERR_INVALID;
+    const struct tk_json *result = results->child;
+    for (size_t i = 0; i < call->count; i++, result = result->next) {
+        if (call->queue->kind->decode(call->items[i], result, arena))
+            return TK_ERR_INVALID;
+    }
+    return TK_OK;
+}
+
+/** Answers point into the arena, which lives until every item has been finished. */
+static void call_answered(struct seat_call *call, struct tk_slice body)
+{
+    struct tk_arena arena = {0};
+    if (decode_results(call, body, &arena)) {
+        tk_log(TK_LOG_ERROR, "event-svc sent an answer we do not understand", TK_KV_STR("path", call->queue->kind->path),
+               TK_KV_INT("bytes", body.len));
+        call_end(call, TK_STEP_UNKNOWN);
+    } else {
+        call_end(call, TK_STEP_OK);
+    }
+    tk_arena_release(&arena);
+}
+
+/** Of all errors, only those that promise that nothing was applied count as "not sent". */
+static bool promises_nothing_applied(int status, struct tk_slice body)
+{
+    if (status < 500)
+        return true;
+    return status == 503 && memmem(body.ptr, body.len, "\"overloaded\"", 12) != NULL;
+}
+
+static void on_response(void *arg, enum tk_step step, int status, struct tk_slice body)
+{
+    struct seat_call *call = arg;
+    struct event_client *client = call->queue->client;
+    client->up = step == TK_STEP_OK;
+    if (step == TK_STEP_OK && status == 200) {
+        call_answered(call, body);
+        return;
+    }
+    tk_log(TK_LOG_WARNING, "call to event-svc failed", TK_KV_STR("path", call->queue->kind->path),
+           TK_KV_STR("result", tk_step_name(step)), TK_KV_INT("status", status), TK_KV_INT("items", call->count),
+           TK_KV_INT("try", call->second_try ? 2 : 1));
+    if (step == TK_STEP_FAILED || (step == TK_STEP_OK && promises_nothing_applied(status, body)))
+        call_rejected(call);
+    else
+        call_unanswered(call);
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------------- */
+
+static void call_encode(const struct seat_call *call, struct tk_buf *body)
+{
+    struct tk_jsonw w = TK_JSONW(body);
+    tk_jsonw_begin_object(&w, NULL);
+    tk_jsonw_begin_array(&w, call->queue->kind->list);
+    for (size_t i = 0; i < call->count; i++)
+        call->queue->kind->encode(&w, call->items[i]);
+    tk_jsonw_end_array(&w);
+    tk_jsonw_end_object(&w);
+    assert(!body->overflow); /* MAX_WEIGHT seats and TK_SEAT_API_MAX_ITEMS items fit */
+}
+
+static void call_send(struct seat_call *call)
+{
+    struct event_client *client = call->queue->client;
+    struct tk_buf body = TK_BUF_INIT(TK_SEAT_API_MAX_BODY);
+    call_encode(call, &body);
+    if (tk_http_client_call(client->http, "POST", call->queue->kind->path, &body, NULL, NULL, client->timeout_ms / 2,
+                            on_response, call)) {
+        tk_buf_release(&body);
+        tk_loop_defer(client->loop, &call->deferred, on_not_sent, call);
+    }
+}
+
+static void on_send(void *ctx, struct tk_flight *flight)
+{
+    struct seat_call *call = tk_alloc(sizeof(*call));
+    call->queue = ctx;
+    call->flight = flight;
+    call->count = flight->count;
+    call->items = tk_alloc(flight->count * sizeof(struct tk_batch_item *));
+    memcpy(call->items, flight->items, flight->count * sizeof(struct tk_batch_item *));
+    call_send(call);
+}
+
+static void on_drop(void *ctx, struct tk_batch_item *item)
+{
+    struct call_queue *queue = ctx;
+    queue->kind->finish(item, TK_STEP_FAILED, false);
+}
+
+/* --- holds --------------------------------------------------------------------------------------------------------- */
+
+static struct hold_item *hold_of(struct tk_batch_item *item)
+{
+    return TK_CONTAINER_OF(item, struct hold_item, base);
+}
+
+static void hold_encode(struct tk_jsonw *w, struct tk_batch_item *item)
+{
+    tk_hold_request_encode(w, &hold_of(item)->request);
+}
+
+static enum tk_err hold_decode(struct tk_batch_item *item, const struct tk_json *result, struct tk_arena *arena)
+{
+    struct tk_hold_answer *answer = tk_arena_alloc(arena, sizeof(*answer));
+    if (tk_hold_answer_decode(result, arena, answer))
+        return TK_ERR_INVALID;
+    if (!tk_uuid_eq(&answer->reservation_id, &hold_of(item)->request.reservation_id))
+        return TK_ERR_INVALID;
+    hold_of(item)->answer = answer;
+    return TK_OK;
+}
+
+static void hold_finish(struct tk_batch_item *base, enum tk_step step, bool in_doubt)
+{
+    struct hold_item *item = hold_of(base);
+    item->step = step;
+    item->in_doubt = in_doubt;
+    if (step == TK_STEP_OK && item->answer->outcome != TK_HOLD_HELD)
+        item->step = TK_STEP_REFUSED;
+    item->done(item);
+}
+
+enum tk_err event_client_hold(struct event_client *client, struct hold_item *item)
+{
+    item->base.weight = (unsigned)item->request.seat_count;
+    item->answer = NULL;
+    return tk_batch_submit(client->holds.batch, &item->base);
+}
+
+/* --- releases ------------------------------------------------------------------------------------------------------ */
+
+static struct release_item *release_of(struct tk_batch_item *item)
+{
+    return TK_CONTAINER_OF(item, struct release_item, base);
+}
+
+static void release_encode(struct tk_jsonw *w, struct tk_batch_item *item)
+{
+    tk_release_request_encode(w, &release_of(item)->request);
+}
+
+static enum tk_err release_decode(struct tk_batch_item *base, const struct tk_json *result, struct tk_arena *arena)
+{
+    (void)arena;
+    struct release_item *item = release_of(base);
+    if (tk_release_answer_decode(result, &item->answer))
+        return TK_ERR_INVALID;
+    return tk_uuid_eq(&item->answer.reservation_id, &item->request.reservation_id) ? TK_OK : TK_ERR_INVALID;
+}
+
+static void release_finish(struct tk_batch_item *base, enum tk_step step, bool in_doubt)
+{
+    (void)in_doubt; /* releasing twice is releasing once */
+    struct release_item *item = release_of(base);
+    if (step == TK_STEP_OK && item->answer.outcome == TK_RELEASE_SOLD)
+        tk_log(TK_LOG_WARNING, "released seats are sold", TK_KV_UUID("reservation", &item->request.reservation_id));
+    else if (step != TK_STEP_OK)
+        tk_log(TK_LOG_WARNING, "release not done, left to outbox or sweep",
+               TK_KV_UUID("reservation", &item->request.reservation_id), TK_KV_STR("result", tk_step_name(step)));
+    if (item->done != NULL)
+        item->done(item->arg, step);
+    free(item);
+}
+
+enum tk_err event_client_release(struct event_client *client, const struct tk_release_request *request, int64_t deadline_us,
+                                 event_client_release_done *done, void *arg)
+{
+    struct release_item *item = tk_alloc(sizeof(*item));
+    item->request = *request;
+    item->base.deadline_us = deadline_us;
+    item->done = done;
+    item->arg = arg;
+    const enum tk_err err = tk_batch_submit(client->releases.batch, &item->base);
+    if (err)
+        free(item);
+    return err;
+}
+
+/* --- probe --------------------------------------------------------------------------------------------------------- */
+
+static tk_loop_fn probe_start;
+
+static void on_probe(void *arg, enum tk_step step, int status, struct tk_slice body)
+{
+    (void)status;
+    (void)body;
+    struct event_client *client = arg;
+    client->up = step == TK_STEP_OK;
+    tk_timer_start(client->loop, &client->probe, PROBE_MS, probe_start, client);
+}
+
+static void probe_start(void *arg)
+{
+    struct event_client *client = arg;
+    if (tk_http_client_call(client->http, "GET", "/livez", NULL, NULL, NULL, PROBE_MS / 2, on_probe, client))
+        tk_timer_start(client->loop, &client->probe, PROBE_MS, probe_start, client);
+}
+
+bool event_client_is_up(const struct event_client *client)
+{
+    return client->up;
+}
+
+/* --- set-up -------------------------------------------------------------------------------------------------------- */
+
+static const struct call_kind hold_kind = {
+    .path = TK_SEAT_API_RESERVE_PATH,
+    .list = "holds",
+    .encode = hold_encode,
+    .decode = hold_decode,
+    .finish = hold_finish,
+};
+
+static const struct call_kind release_kind = {
+    .path = TK_SEAT_API_RELEASE_PATH,
+    .list = "releases",
+    .encode = release_encode,
+    .decode = release_decode,
+    .finish = release_finish,
+};
+
+static void queue_open(struct call_queue *queue, struct event_client *client, const struct call_kind *kind,
+                       const struct tk_batch_config *config)
+{
+    static const struct tk_batch_ops ops = {.send = on_send, .drop = on_drop};
+    queue->client = client;
+    queue->kind = kind;
+    queue->batch = tk_batch_new(client->loop, config, &ops, queue);
+}
+
+static void queues_open(struct event_client *client, const struct event_client_config *config)
+{
+    struct tk_batch_config batch = {
+        .name = "event_reserve",
+        .max_items = config->max_items,
+        .max_weight = MAX_WEIGHT,
+        .max_in_flight = HOLD_CALLS,
+        .max_queued = config->max_queued,
+        .max_wait_us = config->max_wait_us,
+    };
+    queue_open(&client->holds, client, &hold_kind, &batch);
+    batch.name = "event_release";
+    batch.max_in_flight = RELEASE_CALLS;
+    batch.max_queued = config->max_queued * RELEASE_FACTOR;
+    batch.max_wait_us = 0;
+    queue_open(&client->releases, client, &release_kind, &batch);
+}
+
+enum tk_err event_client_new(struct tk_loop *loop, const struct event_client_config *config, struct event_client **out)
+{
+    const struct tk_http_client_config http = {
+        .base_url = config->url,
+        .max_in_flight = HOLD_CALLS + RELEASE_CALLS + 1,
+        .max_response = 4 * TK_SEAT_API_MAX_BODY,
+        .internal_api_key = config->internal_api_key,
+    };
+    struct event_client *client = tk_alloc(sizeof(*client));
+    client->loop = loop;
+    client->timeout_ms = config->timeout_ms;
+    const enum tk_err err = tk_http_client_open(loop, &http, &client->http);
+    if (err) {
+        free(client);
+        return err;
+    }
+    queues_open(client, config);
+    probe_start(client);
+    *out = client;
+    return TK_OK;
+}
+
+size_t event_client_pending(const struct event_client *client)
+{
+    return tk_batch_queued(client->holds.batch) + tk_batch_in_flight(client->holds.batch) +
+           tk_batch_queued(client->releases.batch) + tk_batch_in_flight(client->releases.batch);
+}

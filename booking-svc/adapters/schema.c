@@ -1,0 +1,16 @@
+/* The embedded files. */
+#include "booking-svc/adapters/schema.h"
+
+#include "shared/base/embed.h"
+
+TK_EMBED(migration_0001, "booking-svc/migrations/0001_bookings.sql")
+TK_EMBED(openapi, "booking-svc/openapi.json")
+
+const struct tk_migration booking_migrations[BOOKING_SCHEMA_VERSION] = {
+    {.version = 1, .name = "bookings", .sql = migration_0001},
+};
+
+struct tk_slice booking_openapi_document(void)
+{
+    return openapi();
+}

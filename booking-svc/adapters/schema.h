@@ -1,0 +1,15 @@
+/**
+ * What travels inside the binary: the migrations of booking_db and the API document.
+ */
+#ifndef BOOKING_ADAPTERS_SCHEMA_H
+#define BOOKING_ADAPTERS_SCHEMA_H
+
+#include "shared/pg/pg.h"
+
+#define BOOKING_SCHEMA_VERSION 1
+
+extern const struct tk_migration booking_migrations[BOOKING_SCHEMA_VERSION];
+
+struct tk_slice booking_openapi_document(void);
+
+#endif

@@ -1,0 +1,37 @@
+/**
+ * Everything a request may need, wired by main.c and handed to handlers as req->app. Owned by the loop's thread.
+ */
+#ifndef BOOKING_APP_BOOKING_APP_H
+#define BOOKING_APP_BOOKING_APP_H
+
+#include "booking-svc/adapters/event_client.h"
+#include "booking-svc/adapters/payment_provider.h"
+#include "booking-svc/adapters/seat_lock.h"
+#include "booking-svc/adapters/tier_store.h"
+#include "booking-svc/adapters/write_queue.h"
+#include "booking-svc/app/key_gate.h"
+#include "booking-svc/config.h"
+#include "shared/http/standard_routes.h"
+#include "shared/outbox/outbox.h"
+
+struct booking_app {
+    struct tk_standard_app standard; /* first: the standard routes expect it there */
+    const struct booking_config *config;
+    struct tk_loop *loop;
+    struct tk_pg *pg;
+    struct tk_redis *redis;
+    struct seat_lock *locks;
+    struct event_client *events;
+    struct tier_store *tiers;
+    struct write_queue *binds;
+    struct write_queue *persists;
+    struct write_queue *begins;
+    struct write_queue *settles;
+    struct write_queue *cancels;
+    struct payment_provider payments; /* charge NULL: no provider configured */
+    struct tk_outbox_relay *relay;
+    struct key_gate gate;
+    size_t flows; /* running, unwinding included; 0 means drained */
+};
+
+#endif

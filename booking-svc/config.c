@@ -1,0 +1,115 @@
+/* The settings table of booking-svc and the checks that need more than one setting. */
+#include "booking-svc/config.h"
+
+#include <stdio.h>
+
+#include "shared/contract/message.h"
+#include "shared/mq/url.h"
+#include "shared/redis/url.h"
+
+#define MEMBER(name) offsetof(struct booking_config, name)
+
+const struct tk_setting booking_settings[] = {
+    {"HOST", TK_SETTING_TEXT, MEMBER(host), "127.0.0.1", 1, 255, "", "Address to listen on.", 0},
+    {"PORT", TK_SETTING_INT, MEMBER(port), "8001", 0, 65535, "", "Port to listen on; 0 takes a free one.", 0},
+    {"DATABASE_URL", TK_SETTING_TEXT, MEMBER(database_url), "postgresql://ticketing:ticketing@127.0.0.1:5433/booking_db", 1,
+     1024, "", "Postgres of the reservations (booking_db).", 0},
+    {"DATABASE_CONNECTIONS", TK_SETTING_INT, MEMBER(database_connections), "3", 1, 16, "",
+     "Connections to Postgres; batches make few of them enough.", 0},
+    {"DATABASE_TIMEOUT_MS", TK_SETTING_INT, MEMBER(database_timeout_ms), "1500", 50, 60000, "ms",
+     "How long one batch may take before its outcome counts as unknown.", 0},
+    {"REDIS_URL", TK_SETTING_TEXT, MEMBER(redis_url), "redis://127.0.0.1:6379/0", 1, 1024, "", "Redis for the seat locks.",
+     0},
+    {"RABBITMQ_URL", TK_SETTING_TEXT, MEMBER(rabbitmq_url), "amqp://guest:guest@127.0.0.1:5672/%2F", 1, 1024, "",
+     "Message broker.", 0},
+    {"RABBITMQ_HOST", TK_SETTING_TEXT, MEMBER(rabbitmq_host), "", 0, 255, "",
+     "Alternative to RABBITMQ_URL: when set, the broker's address is made of these four settings.", 0},
+    {"RABBITMQ_PORT", TK_SETTING_INT, MEMBER(rabbitmq_port), "5672", 1, 65535, "", "See RABBITMQ_HOST.", 0},
+    {"RABBITMQ_USER", TK_SETTING_TEXT, MEMBER(rabbitmq_user), "guest", 1, 255, "", "See RABBITMQ_HOST.", 0},
+    {"RABBITMQ_PASSWORD", TK_SETTING_TEXT, MEMBER(rabbitmq_password), "guest", 0, 255, "", "See RABBITMQ_HOST.", 1},
+    {"RABBITMQ_EXCHANGE", TK_SETTING_TEXT, MEMBER(rabbitmq_exchange), TK_EXCHANGE_DEFAULT, 1, 200, "", "Topic exchange.",
+     0},
+    {"RABBITMQ_QUEUE", TK_SETTING_TEXT, MEMBER(rabbitmq_queue), TK_QUEUE_DEFAULT, 1, 200, "",
+     "Queue of event-svc, declared here too.", 0},
+    {"EVENT_SERVICE_URL", TK_SETTING_TEXT, MEMBER(event_service_url), "http://127.0.0.1:8000", 1, 1024, "",
+     "event-svc, which owns the seats.", 0},
+    {"EVENT_SERVICE_TIMEOUT_MS", TK_SETTING_INT, MEMBER(event_service_timeout_ms), "2000", 50, 60000, "ms",
+     "Time for a call to event-svc, its one repetition included: each try gets half.", 0},
+    {"INTERNAL_API_KEY", TK_SETTING_TEXT, MEMBER(internal_api_key), "", 0, 255, "",
+     "Required by internal routes (X-Internal-Api-Key) and sent to event-svc; empty: they are open.", 1},
+    {"SECRET_KEY", TK_SETTING_TEXT, MEMBER(secret_key), "local-development-only-change-me-please-0001", 16, 1024, "",
+     "Signs the QR codes of tickets; changing it makes earlier codes invalid.", 1},
+    {"RESERVATION_TIMEOUT_MINUTES", TK_SETTING_INT, MEMBER(reservation_timeout_minutes), "10", 1, 1440, "min",
+     "How long seats are held before they must be paid for.", 0},
+    {"RESERVATION_TIMEOUT_SECONDS", TK_SETTING_INT, MEMBER(reservation_timeout_seconds), "0", 0, 86400, "s",
+     "The same in seconds, for tests; wins over the minutes unless 0.", 0},
+    {"MAX_SEATS_PER_RESERVATION", TK_SETTING_INT, MEMBER(max_seats), "10", 1, 100, "seats", "Seats in one reservation.", 0},
+    {"REQUEST_TIMEOUT_MS", TK_SETTING_INT, MEMBER(request_timeout_ms), "3000", 100, 60000, "ms",
+     "A request still waiting in a queue after this time is refused.", 0},
+    {"SEAT_LOCK_TTL_MS", TK_SETTING_INT, MEMBER(seat_lock_ttl_ms), "10000", 100, 600000, "ms",
+     "Life of a seat lock in Redis.", 0},
+    {"SEAT_LOCK_TIMEOUT_MS", TK_SETTING_INT, MEMBER(seat_lock_timeout_ms), "50", 1, 10000, "ms",
+     "How long to wait for Redis before going on without a lock.", 0},
+    {"MOCK_PAYMENT_ENABLED", TK_SETTING_BOOL, MEMBER(mock_payment_enabled), "true", 0, 0, "",
+     "Use the built-in payment provider; without one, confirming answers 503 payment_unavailable.", 0},
+    {"MOCK_PAYMENT_SUCCESS_RATE", TK_SETTING_RATE, MEMBER(mock_payment_success_rate), "1.0", 0, 0, "",
+     "Share of payments the built-in provider accepts.", 0},
+    {"BATCH_MAX_ITEMS", TK_SETTING_INT, MEMBER(batch_max_items), "100", 1, 256, "requests",
+     "Requests that share one transaction or one call to event-svc.", 0},
+    {"QUEUE_MAX_ITEMS", TK_SETTING_INT, MEMBER(queue_max_items), "5000", 1, 1000000, "requests",
+     "Requests waiting in one queue; beyond it they are refused with 503.", 0},
+    {"QUEUE_MAX_WAIT_MS", TK_SETTING_INT, MEMBER(queue_max_wait_ms), "1000", 0, 60000, "ms",
+     "Refuse with 503 when a queue is estimated to take longer than this; 0: never.", 0},
+    {"MAX_CONNECTIONS", TK_SETTING_INT, MEMBER(max_connections), "20000", 1, 1000000, "", "Client connections at a time.",
+     0},
+    {"AUTO_MIGRATE", TK_SETTING_BOOL, MEMBER(auto_migrate), "false", 0, 0, "", "Apply missing migrations at start.", 0},
+    {"DOCS_DIR", TK_SETTING_TEXT, MEMBER(docs_dir), "build/swagger-ui", 1, 1024, "", "Swagger UI's files, for /docs.", 0},
+    {"LOG_LEVEL", TK_SETTING_LEVEL, MEMBER(log_level), "info", 0, 0, "", "debug, info, warning or error.", 0},
+    {"LOG_FORMAT", TK_SETTING_CHOICE, MEMBER(log_format), "kv", 0, 0, "kv|json", "Shape of log lines.", 0},
+    {"ENABLE_METRICS", TK_SETTING_BOOL, MEMBER(enable_metrics), "true", 0, 0, "", "Serve /metrics.", 0},
+};
+
+const size_t booking_setting_count = sizeof(booking_settings) / sizeof(booking_settings[0]);
+
+static void compose_broker_url(struct booking_config *config)
+{
+    if (config->rabbitmq_host[0] == '\0')
+        return;
+    config->rabbitmq_url = tk_mq_url_compose(config->rabbitmq_host, (int)config->rabbitmq_port, config->rabbitmq_user,
+                                             config->rabbitmq_password);
+}
+
+static bool complain(bool fine, const char *env, const char *expected)
+{
+    if (!fine)
+        fprintf(stderr, "CONFIG: %s: expected %s\n", env, expected);
+    return fine;
+}
+
+/* What the table's ranges cannot say. */
+static enum tk_err check(const struct booking_config *config)
+{
+    struct tk_mq_url broker;
+    struct tk_redis_url redis;
+    bool fine = complain(tk_redis_url_parse(config->redis_url, &redis) == TK_OK, "REDIS_URL", "redis://host:port/db");
+    const bool parsed = tk_mq_url_parse(config->rabbitmq_url, &broker) == TK_OK;
+    tk_mq_url_release(&broker);
+    fine &= complain(parsed, "RABBITMQ_URL", "amqp://user:password@host:port/vhost");
+    return fine ? TK_OK : TK_ERR_INVALID;
+}
+
+enum tk_err booking_config_load(struct booking_config *config)
+{
+    *config = (struct booking_config){0};
+    const enum tk_err err = tk_config_load(booking_settings, booking_setting_count, config, stderr);
+    if (err)
+        return err;
+    compose_broker_url(config);
+    return check(config);
+}
+
+int64_t booking_hold_seconds(const struct booking_config *config)
+{
+    return config->reservation_timeout_seconds > 0 ? config->reservation_timeout_seconds
+                                                   : config->reservation_timeout_minutes * 60;
+}

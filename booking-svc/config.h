@@ -1,0 +1,60 @@
+/**
+ * Settings of booking-svc, from the environment.
+ */
+#ifndef BOOKING_CONFIG_H
+#define BOOKING_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/config/config.h"
+#include "shared/log/log.h"
+
+struct booking_config {
+    const char *host;
+    int64_t port;
+    const char *database_url;
+    int64_t database_connections;
+    int64_t database_timeout_ms;
+    const char *redis_url;
+    const char *rabbitmq_url; /* composed from the parts when RABBITMQ_HOST is set */
+    const char *rabbitmq_host;
+    int64_t rabbitmq_port;
+    const char *rabbitmq_user;
+    const char *rabbitmq_password;
+    const char *rabbitmq_exchange;
+    const char *rabbitmq_queue;
+    const char *event_service_url;
+    int64_t event_service_timeout_ms;
+    const char *internal_api_key;
+    const char *secret_key;
+    int64_t reservation_timeout_minutes;
+    int64_t reservation_timeout_seconds; /* 0: the minutes count */
+    int64_t max_seats;
+    int64_t request_timeout_ms;
+    int64_t seat_lock_ttl_ms;
+    int64_t seat_lock_timeout_ms;
+    bool mock_payment_enabled;
+    double mock_payment_success_rate;
+    int64_t batch_max_items;
+    int64_t queue_max_items;
+    int64_t queue_max_wait_ms;
+    int64_t max_connections;
+    bool auto_migrate;
+    const char *docs_dir;
+    enum tk_log_level log_level;
+    const char *log_format;
+    bool enable_metrics;
+};
+
+extern const struct tk_setting booking_settings[];
+extern const size_t booking_setting_count;
+
+/** Reads and checks everything together; complaints go to stderr. Text lives as long as the process. */
+TK_MUSTCHECK enum tk_err booking_config_load(struct booking_config *config);
+
+/** How long a hold lives. */
+int64_t booking_hold_seconds(const struct booking_config *config);
+
+#endif
