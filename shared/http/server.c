@@ -114,7 +114,7 @@ static void on_upkeep(void *arg)
 
 int64_t tk_http_send_deadline(const struct tk_http_server *server, size_t bytes)
 {
-    int64_t allowance_us = (int64_t)(bytes / SLOWEST_BYTES_PER_S) * TK_US_PER_S;
+    int64_t allowance_us = (int64_t)(bytes / server->slowest_bytes_per_s) * TK_US_PER_S;
     return tk_mono_us() + server->config.io_timeout_ms * TK_US_PER_MS + allowance_us;
 }
 
@@ -222,6 +222,7 @@ enum tk_err tk_http_server_open(struct tk_loop *loop, const struct tk_http_confi
     server->loop = loop;
     server->config = *config;
     server->port = port_of(fd);
+    server->slowest_bytes_per_s = SLOWEST_BYTES_PER_S;
     tk_list_init(&server->conns);
     tk_list_init(&server->sending);
     tk_http_stats_open(server);
