@@ -1,0 +1,24 @@
+/**
+ * Job: holds whose time is over become `expired`; their seats travel home by the outbox.
+ */
+#ifndef BOOKING_WORKER_APP_EXPIRE_HOLDS_H
+#define BOOKING_WORKER_APP_EXPIRE_HOLDS_H
+
+#include "booking-worker/adapters/expiry_store.h"
+#include "booking-worker/adapters/seat_locks.h"
+#include "booking-worker/app/health.h"
+#include "booking-worker/domain/job.h"
+
+struct expire_holds {
+    struct expiry_store *store;
+    struct seat_locks *locks;
+    struct health *health;
+    int64_t batch_size;
+    int64_t interval_ms;
+    unsigned failures; /* runs that failed in a row */
+};
+
+void expire_holds_register_metrics(void);
+job_fn expire_holds_run; /* arg: struct expire_holds */
+
+#endif
