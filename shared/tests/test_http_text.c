@@ -196,4 +196,8 @@ Test(http_text, gzip_round_trips_and_respects_its_maximum)
     struct tk_buf empty = TK_BUF_INIT(100);
     cr_assert_eq(tk_gzip_append(&empty, (struct tk_slice){NULL, 0}, 9), TK_OK);
     cr_assert_eq(gunzip(tk_buf_slice(&empty), back, sizeof(back)), 0);
+    tk_buf_release(&packed);
+    tk_buf_release(&again);
+    tk_buf_release(&small);
+    tk_buf_release(&empty);
 }
