@@ -11,7 +11,7 @@
 #include "shared/base/str.h"
 
 #define TK_US_PER_MS INT64_C(1000)
-#define TK_US_PER_S INT64_C(1000000)
+#define TK_US_PER_S  INT64_C(1000000)
 
 int64_t tk_mono_us(void); /* CLOCK_MONOTONIC */
 int64_t tk_unix_us(void); /* CLOCK_REALTIME */

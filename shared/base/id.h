@@ -42,9 +42,9 @@ struct tk_uuid_map {
     size_t cap;
 };
 
-void *tk_uuid_map_get(const struct tk_uuid_map *map, const struct tk_uuid *key); /* NULL when absent */
+void *tk_uuid_map_get(const struct tk_uuid_map *map, const struct tk_uuid *key);       /* NULL when absent */
 void tk_uuid_map_put(struct tk_uuid_map *map, const struct tk_uuid *key, void *value); /* replaces; value not NULL */
-void *tk_uuid_map_remove(struct tk_uuid_map *map, const struct tk_uuid *key);    /* the value, NULL when absent */
+void *tk_uuid_map_remove(struct tk_uuid_map *map, const struct tk_uuid *key);          /* the value, NULL when absent */
 void tk_uuid_map_clear(struct tk_uuid_map *map);   /* forgets the entries, keeps the memory */
 void tk_uuid_map_release(struct tk_uuid_map *map); /* frees the table; the map is empty and usable again */
 

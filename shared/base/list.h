@@ -16,7 +16,7 @@ struct tk_link {
 #define TK_LIST_INIT(name) ((struct tk_link){.prev = &(name), .next = &(name)})
 
 /** The structure that contains `link` as its member. */
-#define TK_CONTAINER_OF(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define TK_CONTAINER_OF(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 static inline void tk_list_init(struct tk_link *head)
 {

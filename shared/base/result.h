@@ -10,7 +10,7 @@
 #define TK_BASE_RESULT_H
 
 /** The compiler refuses a call whose result is dropped. */
-#define TK_MUSTCHECK __attribute__((warn_unused_result))
+#define TK_MUSTCHECK         __attribute__((warn_unused_result))
 #define TK_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum tk_err {

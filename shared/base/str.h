@@ -43,13 +43,13 @@ struct tk_buf {
 
 #define TK_BUF_INIT(max_bytes) ((struct tk_buf){.max = (max_bytes)})
 
-void tk_buf_release(struct tk_buf *buf);  /* frees; the buffer is empty and usable again */
-void tk_buf_reset(struct tk_buf *buf);    /* forgets the content, keeps the memory */
+void tk_buf_release(struct tk_buf *buf); /* frees; the buffer is empty and usable again */
+void tk_buf_reset(struct tk_buf *buf);   /* forgets the content, keeps the memory */
 void tk_buf_append(struct tk_buf *buf, const void *bytes, size_t len);
 void tk_buf_append_slice(struct tk_buf *buf, struct tk_slice s);
 void tk_buf_append_str(struct tk_buf *buf, const char *nul_terminated);
 void tk_buf_append_char(struct tk_buf *buf, char c);
-void tk_buf_append_i64(struct tk_buf *buf, int64_t value); /* decimal */
+void tk_buf_append_i64(struct tk_buf *buf, int64_t value);                        /* decimal */
 void tk_buf_appendf(struct tk_buf *buf, const char *format, ...) TK_PRINTF(2, 3); /* slow path only */
 /** Appends `len` bytes for the caller to write at once; NULL on overflow. Valid until the buffer changes again. */
 char *tk_buf_extend(struct tk_buf *buf, size_t len);

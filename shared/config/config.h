@@ -14,15 +14,16 @@
 #include "shared/base/result.h"
 
 enum tk_setting_type {
-    TK_SETTING_TEXT,  /* const char * (process lifetime); min..max is the length in bytes */
-    TK_SETTING_INT,   /* int64_t, min..max */
-    TK_SETTING_BOOL,  /* bool; true/false, yes/no, on/off, 1/0 in any case */
-    TK_SETTING_RATE,  /* double, 0..1 */
-    TK_SETTING_LEVEL, /* enum tk_log_level; debug, info, warning (warn), error (critical) in any case */
+    TK_SETTING_TEXT,   /* const char * (process lifetime); min..max is the length in bytes */
+    TK_SETTING_INT,    /* int64_t, min..max */
+    TK_SETTING_BOOL,   /* bool; true/false, yes/no, on/off, 1/0 in any case */
+    TK_SETTING_RATE,   /* double, 0..1 */
+    TK_SETTING_LEVEL,  /* enum tk_log_level; debug, info, warning (warn), error (critical) in any case */
     TK_SETTING_CHOICE, /* const char *: one of the words in `unit` ("json|kv"), any case, stored lower-case */
 };
 
-struct tk_setting {
+/** One row of a table. */
+struct tk_setting { // NOLINT(clang-analyzer-optin.performance.Padding): in the order a row reads best
     const char *env;
     enum tk_setting_type type;
     size_t offset;        /* into the program's config struct */

@@ -17,8 +17,8 @@
 #include "shared/base/result.h"
 #include "shared/base/str.h"
 
-#define TK_EXCHANGE_DEFAULT "ticketing_events"
-#define TK_QUEUE_DEFAULT "event_service_queue"
+#define TK_EXCHANGE_DEFAULT  "ticketing_events"
+#define TK_QUEUE_DEFAULT     "event_service_queue"
 #define TK_MESSAGE_MAX_SEATS 100 /* per reservation; the API's own limit is lower */
 
 enum tk_reservation_event { TK_RESERVATION_CONFIRMED, TK_RESERVATION_CANCELLED, TK_RESERVATION_EXPIRED };

@@ -27,9 +27,9 @@
 
 #define TK_SEAT_API_RESERVE_PATH "/api/internal/seats/reserve-batch"
 #define TK_SEAT_API_RELEASE_PATH "/api/internal/seats/release-batch"
-#define TK_SEAT_API_MAX_ITEMS 256      /* holds or releases per call */
-#define TK_SEAT_API_MAX_SEATS 100      /* seats per hold */
-#define TK_SEAT_API_MAX_BODY (1u << 20) /* bytes */
+#define TK_SEAT_API_MAX_ITEMS    256        /* holds or releases per call */
+#define TK_SEAT_API_MAX_SEATS    100        /* seats per hold */
+#define TK_SEAT_API_MAX_BODY     (1u << 20) /* bytes */
 
 enum tk_seat_status { TK_SEAT_AVAILABLE, TK_SEAT_RESERVED, TK_SEAT_SOLD, TK_SEAT_BLOCKED, TK_SEAT_UNKNOWN };
 
@@ -76,8 +76,8 @@ struct tk_hold_seat {
 struct tk_hold_answer {
     struct tk_uuid reservation_id;
     enum tk_hold_outcome outcome;
-    int64_t reserved_until_us; /* Unix; TK_TIME_NONE unless HELD */
-    char currency[4];          /* ISO 4217 */
+    int64_t reserved_until_us;  /* Unix; TK_TIME_NONE unless HELD */
+    char currency[4];           /* ISO 4217 */
     struct tk_hold_seat *seats; /* HELD: all, in the request's order; TAKEN / UNKNOWN_SEATS: the lost ones */
     size_t seat_count;
 };

@@ -20,8 +20,8 @@
 #include "shared/base/result.h"
 #include "shared/base/str.h"
 
-#define TK_JSON_MAX_DEPTH 16
-#define TK_JSON_MAX_NODES 20000
+#define TK_JSON_MAX_DEPTH  16
+#define TK_JSON_MAX_NODES  20000
 #define TK_JSON_MAX_ERRORS 16 /* more are counted as one closing remark */
 
 enum tk_json_type { TK_JSON_NULL, TK_JSON_BOOL, TK_JSON_NUMBER, TK_JSON_STRING, TK_JSON_ARRAY, TK_JSON_OBJECT };
@@ -30,8 +30,8 @@ enum tk_json_type { TK_JSON_NULL, TK_JSON_BOOL, TK_JSON_NUMBER, TK_JSON_STRING, 
 struct tk_json {
     enum tk_json_type type;
     bool boolean;
-    struct tk_slice text; /* a string's decoded bytes, a number's text as written */
-    struct tk_slice key;  /* when a member of an object */
+    struct tk_slice text;  /* a string's decoded bytes, a number's text as written */
+    struct tk_slice key;   /* when a member of an object */
     struct tk_json *child; /* first member or element */
     struct tk_json *next;  /* next member or element of the parent */
     size_t count;          /* members or elements */
@@ -104,8 +104,9 @@ TK_MUSTCHECK enum tk_err tk_json_bind(const struct tk_json *object, const char *
                                       size_t field_count, void *target, struct tk_json_errors *errors);
 
 /** As tk_json_bind, but members not in the table are ignored: for messages and answers of a program newer than ours. */
-TK_MUSTCHECK enum tk_err tk_json_bind_known(const struct tk_json *object, const char *pointer, const struct tk_field *fields,
-                                            size_t field_count, void *target, struct tk_json_errors *errors);
+TK_MUSTCHECK enum tk_err tk_json_bind_known(const struct tk_json *object, const char *pointer,
+                                            const struct tk_field *fields, size_t field_count, void *target,
+                                            struct tk_json_errors *errors);
 
 /** Reads an array of UUIDs, distinct and min..max long, into arena memory. Errors as tk_json_bind. */
 TK_MUSTCHECK enum tk_err tk_json_read_uuids(const struct tk_json *array, const char *pointer, size_t min, size_t max,

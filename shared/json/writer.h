@@ -41,7 +41,7 @@ void tk_jsonw_str(struct tk_jsonw *w, const char *key, const char *value);      
 void tk_jsonw_uuid(struct tk_jsonw *w, const char *key, const struct tk_uuid *value);
 void tk_jsonw_money(struct tk_jsonw *w, const char *key, int64_t minor);
 void tk_jsonw_multiplier(struct tk_jsonw *w, const char *key, int64_t ten_thousandths);
-void tk_jsonw_time(struct tk_jsonw *w, const char *key, int64_t unix_us); /* INT64_MIN writes null */
+void tk_jsonw_time(struct tk_jsonw *w, const char *key, int64_t unix_us);     /* INT64_MIN writes null */
 void tk_jsonw_raw(struct tk_jsonw *w, const char *key, struct tk_slice json); /* trusted, ready-made JSON */
 
 /** "no time", for tk_jsonw_time and for SQL NULL timestamps. */

@@ -32,10 +32,10 @@ struct tk_kv {
     } value;
 };
 
-#define TK_KV_STR(k, v) ((struct tk_kv){.key = (k), .type = TK_KV_TYPE_STR, .value.str = (v)})
+#define TK_KV_STR(k, v)   ((struct tk_kv){.key = (k), .type = TK_KV_TYPE_STR, .value.str = (v)})
 #define TK_KV_SLICE(k, v) ((struct tk_kv){.key = (k), .type = TK_KV_TYPE_SLICE, .value.slice = (v)})
-#define TK_KV_INT(k, v) ((struct tk_kv){.key = (k), .type = TK_KV_TYPE_I64, .value.i64 = (int64_t)(v)})
-#define TK_KV_UUID(k, v) ((struct tk_kv){.key = (k), .type = TK_KV_TYPE_UUID, .value.uuid = (v)})
+#define TK_KV_INT(k, v)   ((struct tk_kv){.key = (k), .type = TK_KV_TYPE_I64, .value.i64 = (int64_t)(v)})
+#define TK_KV_UUID(k, v)  ((struct tk_kv){.key = (k), .type = TK_KV_TYPE_UUID, .value.uuid = (v)})
 
 /** Call once, before any thread starts. `service` is copied into every record. Thread-safe afterwards. */
 void tk_log_init(const char *service, enum tk_log_level least, bool json);

@@ -26,9 +26,18 @@ struct tk_metric {
     struct tk_metric *next;
 };
 
-#define TK_COUNTER(n, l, h) {.name = (n), .labels = (l), .help = (h), .type = TK_METRIC_COUNTER}
-#define TK_GAUGE(n, l, h) {.name = (n), .labels = (l), .help = (h), .type = TK_METRIC_GAUGE}
-#define TK_HISTOGRAM(n, l, h) {.name = (n), .labels = (l), .help = (h), .type = TK_METRIC_HISTOGRAM}
+#define TK_COUNTER(n, l, h)                                                                                                \
+    {                                                                                                                      \
+        .name = (n), .labels = (l), .help = (h), .type = TK_METRIC_COUNTER                                                 \
+    }
+#define TK_GAUGE(n, l, h)                                                                                                  \
+    {                                                                                                                      \
+        .name = (n), .labels = (l), .help = (h), .type = TK_METRIC_GAUGE                                                   \
+    }
+#define TK_HISTOGRAM(n, l, h)                                                                                              \
+    {                                                                                                                      \
+        .name = (n), .labels = (l), .help = (h), .type = TK_METRIC_HISTOGRAM                                               \
+    }
 
 /** Adds to the exposition; series of one name (with different labels) are kept together. Not thread-safe: start-up only. */
 void tk_metrics_register(struct tk_metric *metric);
