@@ -7,12 +7,14 @@
 #include <stdlib.h>
 
 #include "booking-worker/adapters/seat_locks.h"
+#include "shared/base/clock.h"
 #include "shared/log/log.h"
 #include "shared/redis/url.h"
 
 #define CONNECT_TIMEOUT_US 250000
 #define COMMAND_TIMEOUT_US 250000
 #define MAX_KEY            128
+#define CHECK_INTERVAL_US  (5 * TK_US_PER_S)
 #define MAX_COMMAND        (TK_MESSAGE_MAX_SEATS + 4)
 
 static const char script[] = "local n = 0 "
@@ -24,6 +26,7 @@ struct seat_locks {
     struct tk_redis_url url;
     redisContext *link; /* NULL when not connected */
     bool down_logged;
+    int64_t checked_us;
 };
 
 enum tk_err seat_locks_new(const char *redis_url, struct seat_locks **out)
@@ -139,4 +142,16 @@ enum tk_err seat_locks_release(struct seat_locks *locks, const struct tk_reserva
         freeReplyObject(reply);
     }
     return TK_OK;
+}
+
+bool seat_locks_is_up(struct seat_locks *locks)
+{
+    const char *ping[] = {"PING"};
+    int64_t now_us = tk_mono_us();
+    if (locks->checked_us != 0 && now_us - locks->checked_us < CHECK_INTERVAL_US)
+        return locks->link != NULL;
+    locks->checked_us = now_us;
+    if (connect_if_needed(locks) == TK_OK && !run_simple(locks->link, 1, ping))
+        return lost(locks, "checking") == TK_OK;
+    return locks->link != NULL;
 }

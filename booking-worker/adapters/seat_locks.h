@@ -19,4 +19,7 @@ void seat_locks_free(struct seat_locks *locks);
 TK_MUSTCHECK enum tk_err seat_locks_release(struct seat_locks *locks, const struct tk_reservation_message *holds,
                                             size_t count);
 
+/** For /health: asks Redis for a sign of life, at most every few seconds; in between answers as before. */
+bool seat_locks_is_up(struct seat_locks *locks);
+
 #endif

@@ -42,8 +42,7 @@ static bool expire_batch(struct expire_holds *job, size_t *count)
     *count = holds.count;
     if (holds.count > 0) {
         account(&holds);
-        bool redis_up = seat_locks_release(job->locks, holds.items, holds.count) == TK_OK;
-        health_note(job->health, HEALTH_DEPENDENCY_REDIS, redis_up);
+        (void)!seat_locks_release(job->locks, holds.items, holds.count); /* logged; locks end by themselves */
     }
     tk_arena_release(&arena);
     return ok;
@@ -56,6 +55,7 @@ static struct job_outcome finish(struct expire_holds *job, bool ok, bool wrote)
         ok = expiry_store_advance(job->store) == TK_OK &&
              expiry_store_until_next(job->store, job->interval_ms, &until_ms) == TK_OK;
     health_note(job->health, HEALTH_DEPENDENCY_POSTGRES, ok);
+    health_note(job->health, HEALTH_DEPENDENCY_REDIS, seat_locks_is_up(job->locks));
     job->failures = ok ? 0 : job->failures + 1;
     return (struct job_outcome){
         .ok = ok,

@@ -37,6 +37,15 @@ static enum tk_err ask(struct settle_payments *job, const struct tk_uuid *reserv
     return err;
 }
 
+/* Nothing to ask for: at least /health then knows whether booking-svc would answer. */
+static void probe(struct settle_payments *job)
+{
+    long status;
+    struct tk_slice answer;
+    enum tk_err err = http_call(job->booking_svc, "GET", "/livez", (struct tk_slice){0}, &status, &answer);
+    health_note(job->health, HEALTH_DEPENDENCY_BOOKING_SVC, !err);
+}
+
 struct job_outcome settle_payments_run(void *arg, const atomic_bool *stopping)
 {
     struct settle_payments *job = arg;
@@ -50,5 +59,7 @@ struct job_outcome settle_payments_run(void *arg, const atomic_bool *stopping)
         err = ask(job, &ids[i], &settled);
         ok &= settled;
     }
+    if (ok && count == 0)
+        probe(job);
     return (struct job_outcome){.ok = ok, .next_ms = INTERVAL_MS};
 }

@@ -10,6 +10,7 @@
  */
 #include "booking-worker/app/sweep_orphans.h"
 #include "booking-worker/domain/orphan.h"
+#include "booking-worker/domain/pace.h"
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
@@ -167,6 +168,8 @@ struct job_outcome sweep_orphans_run(void *arg, const atomic_bool *stopping)
     forget_old_reemissions(job);
     bool ok = sweep(job, page, &arena, stopping);
     tk_arena_release(&arena);
-    return (struct job_outcome){
-        .ok = ok, .wrote = tk_metric_get(&reemitted_total) > reemitted_before, .next_ms = job->interval_ms};
+    bool wrote = tk_metric_get(&reemitted_total) > reemitted_before;
+    job->failures = ok ? 0 : job->failures + 1;
+    int64_t next_ms = ok ? job->interval_ms : pace_after_failure(job->failures, job->interval_ms);
+    return (struct job_outcome){.ok = ok, .wrote = wrote, .next_ms = next_ms};
 }

@@ -17,6 +17,7 @@ struct sweep_orphans {
     int64_t interval_ms;
     struct tk_uuid_map reemitted; /* reservations whose confirmation was said again not long ago */
     int64_t reemitted_since_us;
+    unsigned failures; /* runs that failed in a row */
 };
 
 void sweep_orphans_register_metrics(void);
