@@ -150,6 +150,23 @@ Test(config, document)
     cr_expect_not_null(strstr(text, "| `T_FORMAT` | `kv` | one of json, kv | Log format. |\n"), "%s", text);
 }
 
+Test(config, document_says_units_and_hides_secret_defaults)
+{
+    static const struct tk_setting rows[] = {
+        {"T_TTL", TK_SETTING_INT, 0, "10000", 1, 60000, "ms", "Either a|b.", 0},
+        {"T_SECRET", TK_SETTING_TEXT, 0, "hunter2", 1, 60, "", "Known.", 1},
+        {"T_NOTE", TK_SETTING_TEXT, 0, "", 0, 60, "", "Free.", 0},
+    };
+    char text[4000] = "";
+    FILE *stream = fmemopen(text, sizeof(text), "w");
+    tk_config_document(rows, COUNT(rows), stream);
+    fclose(stream);
+    cr_expect_not_null(strstr(text, "| `T_TTL` | `10000` | an integer from 1 to 60000 (ms) | Either a\\|b. |\n"), "%s",
+                       text);
+    cr_expect_not_null(strstr(text, "| `T_SECRET` | `***` | text of 1 to 60 bytes | Known. |\n"), "%s", text);
+    cr_expect_not_null(strstr(text, "| `T_NOTE` | empty | text of 0 to 60 bytes | Free. |\n"), "%s", text);
+}
+
 static size_t read_stderr(char *text, size_t cap)
 {
     fflush(stderr);
