@@ -1,9 +1,9 @@
 /*
  * Redis on the service's loop: hiredis 0.14's async API, with deadlines, reconnection and a breaker around it.
  *
- * States:   DOWN ──connect──▶ CONNECTING ──connected──▶ PROBING ──every greeting answered──▶ UP
- *             ▲                    │                        │                              │
- *             └──── retry_ms ──────┴──── error, deadline ───┴──── error, deadline ─────────┘
+ * States:   DOWN ──look up, connect──▶ CONNECTING ──connected──▶ PROBING ──every greeting answered──▶ UP
+ *             ▲                             │                        │                              │
+ *             └───────── retry_ms ──────────┴──── error, deadline ───┴──── error, deadline ─────────┘
  *
  * PROBING sends AUTH and SELECT where the URL asks for them, and PING: a Redis that accepts connections but answers nothing
  * never gets to UP, so a hung Redis costs its callers one deadline and then nothing until it answers again.
@@ -25,6 +25,7 @@
 #include "shared/base/list.h"
 #include "shared/base/mem.h"
 #include "shared/log/log.h"
+#include "shared/redis/resolve.h"
 #include "shared/redis/url.h"
 
 #define CONNECT_MS 1000 /* at least this long for connecting and the greeting: a cold Redis may be loading */
@@ -34,6 +35,7 @@ enum redis_state { REDIS_STATE_DOWN, REDIS_STATE_CONNECTING, REDIS_STATE_PROBING
 struct tk_redis {
     struct tk_loop *loop;
     struct tk_redis_url url;
+    struct tk_resolver *resolver;
     int64_t deadline_ms;
     int64_t retry_ms;
     size_t max_pending;
@@ -81,6 +83,7 @@ static void drop(struct tk_redis *redis, const char *reason)
         return;
     }
     redis->broken = false;
+    tk_resolver_cancel(redis->resolver);
     if (redis->state != REDIS_STATE_CLOSED) {
         log_outage(redis, reason);
         redis->state = REDIS_STATE_DOWN;
@@ -251,18 +254,14 @@ static void attach(struct tk_redis *redis, redisAsyncContext *ac)
     ac->ev.addWrite = on_add_write;
     ac->ev.delWrite = on_del_write;
     ac->ev.cleanup = on_cleanup;
-    redis->state = REDIS_STATE_CONNECTING;
     (void)redisAsyncSetConnectCallback(ac, on_connected); /* asks for writability */
     (void)redisAsyncSetDisconnectCallback(ac, on_disconnected);
-    int64_t wait_ms = redis->deadline_ms > CONNECT_MS ? redis->deadline_ms : CONNECT_MS;
-    tk_timer_start(redis->loop, &redis->timer, wait_ms, on_deadline, redis);
 }
 
-static void start_connecting(void *arg)
+/** `address` is numeric or a socket's path: hiredis has nothing to look up, so this does not block. */
+static void connect_to(struct tk_redis *redis, const char *address, bool is_path)
 {
-    struct tk_redis *redis = arg;
-    redisAsyncContext *ac = redis->url.path[0] != '\0' ? redisAsyncConnectUnix(redis->url.path)
-                                                       : redisAsyncConnect(redis->url.host, redis->url.port);
+    redisAsyncContext *ac = is_path ? redisAsyncConnectUnix(address) : redisAsyncConnect(address, redis->url.port);
     if (ac != NULL && ac->err == 0) {
         attach(redis, ac);
         return;
@@ -272,6 +271,27 @@ static void start_connecting(void *arg)
         redisAsyncFree(ac);
     }
     drop(redis, "cannot connect");
+}
+
+static void on_address(void *arg, const char *address)
+{
+    struct tk_redis *redis = arg;
+    if (address != NULL)
+        connect_to(redis, address, false);
+    else
+        drop(redis, "host name not found");
+}
+
+static void start_connecting(void *arg)
+{
+    struct tk_redis *redis = arg;
+    int64_t wait_ms = redis->deadline_ms > CONNECT_MS ? redis->deadline_ms : CONNECT_MS;
+    redis->state = REDIS_STATE_CONNECTING;
+    tk_timer_start(redis->loop, &redis->timer, wait_ms, on_deadline, redis);
+    if (redis->url.path[0] != '\0')
+        connect_to(redis, redis->url.path, true);
+    else
+        tk_resolver_start(redis->resolver, redis->url.host, on_address, redis);
 }
 
 enum tk_err tk_redis_open(struct tk_loop *loop, const struct tk_redis_config *config, struct tk_redis **out)
@@ -284,6 +304,7 @@ enum tk_err tk_redis_open(struct tk_loop *loop, const struct tk_redis_config *co
         return TK_ERR_INVALID;
     }
     redis->loop = loop;
+    redis->resolver = tk_resolver_open(loop);
     redis->deadline_ms = config->deadline_ms;
     redis->retry_ms = config->retry_ms;
     redis->max_pending = config->max_pending;

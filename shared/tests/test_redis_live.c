@@ -221,6 +221,19 @@ Test(redis_live, a_password_is_sent_and_a_wrong_one_never_gets_up)
     tk_redis_close(redis);
 }
 
+Test(redis_live, an_unknown_host_name_never_blocks_the_loop)
+{
+    struct tk_redis_config config = {
+        .url = "redis://no-such-host.invalid", .deadline_ms = 50, .retry_ms = 50, .max_pending = 10};
+    loop = tk_loop_create();
+    int64_t start_us = tk_mono_us();
+    cr_assert_eq(tk_redis_open(loop, &config, &redis), TK_OK);
+    cr_assert_lt(tk_mono_us() - start_us, 50 * TK_US_PER_MS);
+    cr_assert_not(wait_up(true, 500));
+    tk_redis_close(redis);
+    turn_for(50);
+}
+
 Test(redis_live, closing_ends_what_is_pending)
 {
     struct answer answer;
