@@ -1,6 +1,6 @@
 /**
- * The way to event-svc: holds and releases of many reservations travel in one call (shared/contract/seat_api.h), gathered by
- * shared/pg/batch.h while earlier calls are in flight. Releases have a queue of their own, so they never delay a hold.
+ * The way to event-svc: holds and releases of many reservations travel in one call (shared/contract/seat_api.h), gathered
+ * by shared/pg/batch.h while earlier calls are in flight. Releases have a queue of their own, so they never delay a hold.
  *
  * A call without an answer is made once more with the same ids, which event-svc recognises; after that its outcome is
  * UNKNOWN. EVENT_SERVICE_TIMEOUT_MS is the time for both tries together.
@@ -46,8 +46,8 @@ TK_MUSTCHECK enum tk_err event_client_hold(struct event_client *client, struct h
 typedef void event_client_release_done(void *arg, enum tk_step step);
 
 /**
- * Releases what a reservation holds; idempotent, never frees a sold seat. `done` may be NULL. TK_ERR_LIMIT: the queue is full;
- * the outbox or the sweep will do it.
+ * Releases what a reservation holds; idempotent, never frees a sold seat. `done` may be NULL. TK_ERR_LIMIT: the queue is
+ * full; the outbox or the sweep will do it.
  */
 TK_MUSTCHECK enum tk_err event_client_release(struct event_client *client, const struct tk_release_request *request,
                                               int64_t deadline_us, event_client_release_done *done, void *arg);

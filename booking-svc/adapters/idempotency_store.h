@@ -1,6 +1,7 @@
 /**
- * Idempotency keys in booking_db. A key is bound to a reservation id before anything else happens, so that a retry, from any
- * process, works on the same reservation; the answer is stored by the transaction that makes it true (reservation_store.h).
+ * Idempotency keys in booking_db. A key is bound to a reservation id before anything else happens, so that a retry, from
+ * any process, works on the same reservation; the answer is stored by the transaction that makes it true
+ * (reservation_store.h).
  */
 #ifndef BOOKING_ADAPTERS_IDEMPOTENCY_STORE_H
 #define BOOKING_ADAPTERS_IDEMPOTENCY_STORE_H
@@ -21,15 +22,15 @@ struct bind_item {
     struct tk_slice key;
     const char *request_hash;
     struct tk_arena *arena;
-    struct tk_uuid reservation_id; /* in: a fresh id; out: the bound one */
+    struct tk_uuid reservation_id;  /* in: a fresh id; out: the bound one */
     enum reservation_detail detail; /* out */
     int64_t status;                 /* out, with REPLAY */
     struct tk_slice response;       /* out, with REPLAY; arena memory */
 };
 
 /**
- * Binds the key to `fresh` instead of item->reservation_id, unless another process has done so already or an answer is stored;
- * fills the outputs of `item` as binding does. `done` gets the item; its `step` is the result.
+ * Binds the key to `fresh` instead of item->reservation_id, unless another process has done so already or an answer is
+ * stored; fills the outputs of `item` as binding does. `done` gets the item; its `step` is the result.
  */
 TK_MUSTCHECK enum tk_err idempotency_store_rebind(struct tk_pg *pg, struct bind_item *item, const struct tk_uuid *fresh,
                                                   int64_t deadline_us);

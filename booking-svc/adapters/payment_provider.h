@@ -2,10 +2,10 @@
  * The payment provider as confirming sees it. A function table, because a second implementation is the point: the built-in
  * mock stands where a real one will be plugged in.
  *
- * Contract of charge(): idempotent by attempt id — a second call with the same id reports the same result and takes no money
- * twice, in any process, at any time. `done` runs exactly once, later, never inside the call:
- *   OK charged · REFUSED declined, for good · FAILED not sent · UNKNOWN sent, no answer.
- * Any other value than TK_OK from charge() itself: not sent, `done` will not run.
+ * Contract of charge(): idempotent by attempt id — a second call with the same id reports the same result and takes no
+ * money twice, in any process, at any time. `done` runs exactly once, later, never inside the call: OK charged · REFUSED
+ * declined, for good · FAILED not sent · UNKNOWN sent, no answer. Any other value than TK_OK from charge() itself: not
+ * sent, `done` will not run.
  */
 #ifndef BOOKING_ADAPTERS_PAYMENT_PROVIDER_H
 #define BOOKING_ADAPTERS_PAYMENT_PROVIDER_H

@@ -1,6 +1,6 @@
 /**
- * Payment attempts and what they do to reservations. Both writes are batched (write_queue.h) and idempotent by attempt id, so
- * an unknown outcome is found out by asking again.
+ * Payment attempts and what they do to reservations. Both writes are batched (write_queue.h) and idempotent by attempt id,
+ * so an unknown outcome is found out by asking again.
  */
 #ifndef BOOKING_ADAPTERS_PAYMENT_STORE_H
 #define BOOKING_ADAPTERS_PAYMENT_STORE_H
@@ -29,9 +29,9 @@ struct begin_item {
 };
 
 /**
- * Stores the provider's word: paying → confirmed with tickets (one id per item) and the message, or paying → active. Acts only
- * while this attempt is pending, so a late answer cannot touch a later attempt. OK: the attempt is settled this way, now or
- * before. REFUSED: it cannot be.
+ * Stores the provider's word: paying → confirmed with tickets (one id per item) and the message, or paying → active. Acts
+ * only while this attempt is pending, so a late answer cannot touch a later attempt. OK: the attempt is settled this way,
+ * now or before. REFUSED: it cannot be.
  */
 struct settle_item {
     struct write_item base;
@@ -56,7 +56,8 @@ struct pending_payment {
 };
 
 /** `r` NULL: no such reservation; `pending` NULL: it has no attempt in progress. Arena memory. */
-typedef void payment_pending_done(void *arg, enum tk_step step, struct reservation *r, const struct pending_payment *pending);
+typedef void payment_pending_done(void *arg, enum tk_step step, struct reservation *r,
+                                  const struct pending_payment *pending);
 
 /** Reads a reservation with its pending attempt, for settling what an earlier request left behind. */
 TK_MUSTCHECK enum tk_err payment_store_pending(struct tk_pg *pg, const struct tk_uuid *reservation_id, int64_t deadline_us,

@@ -158,8 +158,8 @@ static void fill_page(struct tk_params *p, const struct tk_uuid *user, const str
 }
 
 enum tk_err reservation_store_list(struct tk_pg *pg, const struct tk_uuid *user, const struct tk_uuid *before,
-                                   int64_t limit, int64_t deadline_us, struct tk_arena *arena,
-                                   reservation_list_done *done, void *arg)
+                                   int64_t limit, int64_t deadline_us, struct tk_arena *arena, reservation_list_done *done,
+                                   void *arg)
 {
     struct read_op *read = read_op_new(arena, deadline_us, on_list, arg);
     read->done.list = done;

@@ -37,7 +37,7 @@ struct cancel_item {
     struct tk_slice message;
     const char *traceparent;
     const char *request_id;
-    bool found;                     /* out, as below */
+    bool found; /* out, as below */
     enum reservation_status status;
     int64_t updated_at_us;
 };
@@ -47,8 +47,8 @@ typedef void reservation_read_done(void *arg, enum tk_step step, struct reservat
 
 /** Reads one with its items; `user` NULL means whoever owns it.. */
 TK_MUSTCHECK enum tk_err reservation_store_read(struct tk_pg *pg, const struct tk_uuid *id, const struct tk_uuid *user,
-                                                int64_t deadline_us, struct tk_arena *arena,
-                                                reservation_read_done *done, void *arg);
+                                                int64_t deadline_us, struct tk_arena *arena, reservation_read_done *done,
+                                                void *arg);
 
 /** Newest first; `list` has at most `limit` entries, `more` says whether others follow. */
 typedef void reservation_list_done(void *arg, enum tk_step step, struct reservation *list, size_t count, bool more);

@@ -42,7 +42,7 @@ struct seat_lock {
 struct lock_call {
     struct seat_lock *lock;
     const struct script *script;
-    bool by_text; /* the script's text was sent: Redis did not know its digest */
+    bool by_text;         /* the script's text was sent: Redis did not know its digest */
     seat_lock_done *done; /* NULL: unlocking */
     void *arg;
     char owner[TK_UUID_TEXT_LEN + 1];

@@ -1,10 +1,10 @@
 /**
- * Seat locks in Redis: they turn away the losers of a race before they cost a database round trip, nothing more. Event-svc's
- * rows decide who gets a seat, so every doubt about a lock means "go on without it".
+ * Seat locks in Redis: they turn away the losers of a race before they cost a database round trip, nothing more.
+ * Event-svc's rows decide who gets a seat, so every doubt about a lock means "go on without it".
  *
- * Key `booking:lock:{<session id>}:<session seat id>` (the braces keep a session in one cluster slot), value the reservation
- * id, expiring by itself. One seat: SET NX GET PX. Several: one script, all or nothing. A lock that carries our own value is
- * ours: a retry with the same Idempotency-Key meets it. Unlocking compares before it deletes.
+ * Key `booking:lock:{<session id>}:<session seat id>` (the braces keep a session in one cluster slot), value the
+ * reservation id, expiring by itself. One seat: SET NX GET PX. Several: one script, all or nothing. A lock that carries our
+ * own value is ours: a retry with the same Idempotency-Key meets it. Unlocking compares before it deletes.
  */
 #ifndef BOOKING_ADAPTERS_SEAT_LOCK_H
 #define BOOKING_ADAPTERS_SEAT_LOCK_H

@@ -38,7 +38,8 @@ extern const size_t booking_statement_count;
 
 /** Columns of alias i for reservation_add_item(), in its order. */
 #define RESERVATION_ITEM_COLUMNS                                                                                           \
-    "i.id, i.session_seat_id, i.row_number, i.seat_number, i.price_minor, i.discount_minor, i.final_minor, i.price_tier_id"
+    "i.id, i.session_seat_id, i.row_number, i.seat_number, i.price_minor, i.discount_minor, i.final_minor, "               \
+    "i.price_tier_id"
 
 /** Reads RESERVATION_COLUMNS from column `first` on, with room for its items in `arena`. */
 void reservation_from_row(const PGresult *rows, int row, int first, struct tk_arena *arena, struct reservation *out);

@@ -1,6 +1,6 @@
 /**
- * Price tiers: a table in booking_db with a cache in memory. Tiers never change, so the cache never lies; it is emptied when
- * it reaches its maximum.
+ * Price tiers: a table in booking_db with a cache in memory. Tiers never change, so the cache never lies; it is emptied
+ * when it reaches its maximum.
  */
 #ifndef BOOKING_ADAPTERS_TIER_STORE_H
 #define BOOKING_ADAPTERS_TIER_STORE_H
@@ -30,8 +30,8 @@ TK_MUSTCHECK enum tk_err tier_store_insert(struct tier_store *store, const struc
                                            struct tk_arena *arena, tier_list_done *done, void *arg);
 
 /** All tiers after `after` (nil: from the first); `session` not NULL: only those usable there. */
-TK_MUSTCHECK enum tk_err tier_store_list(struct tier_store *store, const struct tk_uuid *session, const struct tk_uuid *after,
-                                         int64_t limit, int64_t deadline_us, struct tk_arena *arena, tier_list_done *done,
-                                         void *arg);
+TK_MUSTCHECK enum tk_err tier_store_list(struct tier_store *store, const struct tk_uuid *session,
+                                         const struct tk_uuid *after, int64_t limit, int64_t deadline_us,
+                                         struct tk_arena *arena, tier_list_done *done, void *arg);
 
 #endif

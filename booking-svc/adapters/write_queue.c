@@ -85,7 +85,8 @@ static void count_down(struct write_flight *wf, size_t answered)
         land(wf);
 }
 
-/** Data exceptions, violated constraints and serialization failures are about an item; anything else is about the server. */
+/** Data exceptions, violated constraints and serialization failures are about an item; anything else is about the server.
+ */
 static bool is_about_an_item(const char *sqlstate)
 {
     return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 || strncmp(sqlstate, "40", 2) == 0;

@@ -1,6 +1,6 @@
 /**
- * One kind of hot write to Postgres: requests gather while a batch is in flight, leave together as one transaction, and each
- * gets a result of its own. Built on shared/pg/batch.h; the statements are those of the stores next door.
+ * One kind of hot write to Postgres: requests gather while a batch is in flight, leave together as one transaction, and
+ * each gets a result of its own. Built on shared/pg/batch.h; the statements are those of the stores next door.
  *
  * One request never fails its neighbours: when the server refuses a whole batch for something one item carries (SQLSTATE
  * class 22, 23 or 40), nothing was applied, and the items are sent again one by one.
@@ -14,8 +14,8 @@
 /** Embedded first in each store's item. Fill `id`, `base.deadline_us`, `base.weight` and `done` before submitting. */
 struct write_item {
     struct tk_batch_item base;
-    struct tk_uuid id;   /* two items with one id never share a batch */
-    enum tk_step step;   /* the result; stores add what else they learned to their own item */
+    struct tk_uuid id;                     /* two items with one id never share a batch */
+    enum tk_step step;                     /* the result; stores add what else they learned to their own item */
     void (*done)(struct write_item *item); /* exactly once, later, never inside submit; may free the item */
 };
 

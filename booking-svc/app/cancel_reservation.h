@@ -1,6 +1,7 @@
 /**
- * Cancelling: read, compare-and-set with its message in one transaction, answer; then give the seats back at once. The seats
- * are only ever released after the commit, and the message in the outbox does the same again should that call be lost.
+ * Cancelling: read, compare-and-set with its message in one transaction, answer; then give the seats back at once. The
+ * seats are only ever released after the commit, and the message in the outbox does the same again should that call be
+ * lost.
  */
 #ifndef BOOKING_APP_CANCEL_RESERVATION_H
 #define BOOKING_APP_CANCEL_RESERVATION_H

@@ -1,6 +1,6 @@
 /*
- * The driver of the confirm flow, built like app/create_reservation.c. In resume mode the flow's first step reads the stored
- * attempt instead of making one; from there on both are the same.
+ * The driver of the confirm flow, built like app/create_reservation.c. In resume mode the flow's first step reads the
+ * stored attempt instead of making one; from there on both are the same.
  */
 #include "booking-svc/app/confirm_reservation.h"
 
@@ -181,7 +181,8 @@ static bool op_settle(struct confirm_run *c, result_t *result)
 
 /* --- answering ----------------------------------------------------------------------------------------------------- */
 
-#define OUTCOME(label) TK_COUNTER("confirms_total", "outcome=\"" label "\"", "Requests to confirm or settle, by how they ended")
+#define OUTCOME(label)                                                                                                     \
+    TK_COUNTER("confirms_total", "outcome=\"" label "\"", "Requests to confirm or settle, by how they ended")
 
 static struct tk_metric outcomes[CONFIRM_ANSWERS] = {
     [CONFIRM_ANSWER_NONE] = OUTCOME("none"),
@@ -207,9 +208,10 @@ static void log_answer(const struct confirm_run *c, enum confirm_answer answer)
 {
     const int64_t took_ms = (tk_mono_us() - c->request.received_us) / TK_US_PER_MS;
     if (answer == CONFIRM_ANSWER_OUTCOME_UNKNOWN)
-        tk_log(TK_LOG_WARNING, "payment in doubt, left to the worker", TK_KV_UUID("reservation", &c->request.reservation_id),
-               TK_KV_UUID("attempt", &c->attempt_id), TK_KV_STR("request", c->request.request_id),
-               TK_KV_STR("verdict", confirm_answer_name(c->flow.verdict)), TK_KV_INT("took_ms", took_ms));
+        tk_log(TK_LOG_WARNING, "payment in doubt, left to the worker",
+               TK_KV_UUID("reservation", &c->request.reservation_id), TK_KV_UUID("attempt", &c->attempt_id),
+               TK_KV_STR("request", c->request.request_id), TK_KV_STR("verdict", confirm_answer_name(c->flow.verdict)),
+               TK_KV_INT("took_ms", took_ms));
     else if (c->flow.verdict != CONFIRM_ANSWER_NONE)
         tk_log(TK_LOG_INFO, "payment settled", TK_KV_UUID("reservation", &c->request.reservation_id),
                TK_KV_UUID("attempt", &c->attempt_id), TK_KV_STR("request", c->request.request_id),

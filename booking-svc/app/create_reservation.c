@@ -1,8 +1,8 @@
 /*
  * The driver of the reservation flow: op_for[state] starts the step, its callback reports what is known, drive() goes on.
  *
- * Lifetime: one struct create_flow per request, with its arena, from create_reservation() to FLOW_DONE. A step that cannot even
- * be submitted reports its result at once; drive() is a loop for that reason, nothing recurses.
+ * Lifetime: one struct create_flow per request, with its arena, from create_reservation() to FLOW_DONE. A step that cannot
+ * even be submitted reports its result at once; drive() is a loop for that reason, nothing recurses.
  */
 #include "booking-svc/app/create_reservation.h"
 
@@ -335,10 +335,10 @@ static bool op_release(struct create_flow *c, result_t *result)
 }
 
 static flow_op *const op_for[RESERVATION_FLOW_STATES] = {
-    [RESERVATION_FLOW_PRICING] = op_price,       [RESERVATION_FLOW_BINDING] = op_bind,
-    [RESERVATION_FLOW_LOCKING] = op_lock,        [RESERVATION_FLOW_HOLDING] = op_hold,
-    [RESERVATION_FLOW_REBINDING] = op_rebind,    [RESERVATION_FLOW_PERSISTING] = op_persist,
-    [RESERVATION_FLOW_FENCING] = op_fence,       [RESERVATION_FLOW_RELEASING] = op_release,
+    [RESERVATION_FLOW_PRICING] = op_price,    [RESERVATION_FLOW_BINDING] = op_bind,
+    [RESERVATION_FLOW_LOCKING] = op_lock,     [RESERVATION_FLOW_HOLDING] = op_hold,
+    [RESERVATION_FLOW_REBINDING] = op_rebind, [RESERVATION_FLOW_PERSISTING] = op_persist,
+    [RESERVATION_FLOW_FENCING] = op_fence,    [RESERVATION_FLOW_RELEASING] = op_release,
     [RESERVATION_FLOW_UNLOCKING] = op_unlock,
 };
 

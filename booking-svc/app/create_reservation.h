@@ -27,9 +27,9 @@ struct create_request {
 };
 
 struct create_outcome {
-    enum reservation_answer answer; /* NONE: a twin with the same key is still at work */
-    struct tk_uuid reservation_id;  /* CREATED, REPLAYED */
-    struct tk_slice body;           /* CREATED, REPLAYED: the answer's bytes */
+    enum reservation_answer answer;  /* NONE: a twin with the same key is still at work */
+    struct tk_uuid reservation_id;   /* CREATED, REPLAYED */
+    struct tk_slice body;            /* CREATED, REPLAYED: the answer's bytes */
     const struct tk_hold_seat *lost; /* SEATS_TAKEN, UNKNOWN_SEATS: which, and in what state */
     size_t lost_count;
     size_t bad_seat; /* INVALID_TIER: index of the seat whose tier cannot be used */

@@ -1,6 +1,6 @@
 /**
- * Twins in one process: of several requests with the same (user, Idempotency-Key), one runs and the others wait for it, each
- * until its own deadline. Twins in different processes meet in the database instead (idempotency_store.h).
+ * Twins in one process: of several requests with the same (user, Idempotency-Key), one runs and the others wait for it,
+ * each until its own deadline. Twins in different processes meet in the database instead (idempotency_store.h).
  */
 #ifndef BOOKING_APP_KEY_GATE_H
 #define BOOKING_APP_KEY_GATE_H
@@ -25,8 +25,8 @@ struct key_pass {
 };
 
 /**
- * Asks for the slot. True: it is ours until key_gate_leave(); `done` will not run. False: a twin runs; `done` runs later, once:
- * entered when the twin has left, or not entered after `wait_ms` milliseconds.
+ * Asks for the slot. True: it is ours until key_gate_leave(); `done` will not run. False: a twin runs; `done` runs later,
+ * once: entered when the twin has left, or not entered after `wait_ms` milliseconds.
  */
 bool key_gate_enter(struct key_gate *gate, struct key_pass *pass, const struct tk_uuid *slot, int64_t wait_ms,
                     void (*done)(struct key_pass *pass, bool entered));

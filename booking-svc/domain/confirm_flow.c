@@ -74,7 +74,8 @@ static enum confirm_flow_state on_charged(struct confirm_flow *f, struct confirm
     return CONFIRM_FLOW_DONE;
 }
 
-/** Whatever keeps us from settling, the attempt is stored and the provider's word does not change: the worker finishes it. */
+/** Whatever keeps us from settling, the attempt is stored and the provider's word does not change: the worker finishes it.
+ */
 static enum confirm_flow_state on_settled(struct confirm_flow *f, struct confirm_flow_result r)
 {
     if (r.step == TK_STEP_OK)
@@ -125,8 +126,17 @@ const char *confirm_flow_state_name(enum confirm_flow_state state)
 const char *confirm_answer_name(enum confirm_answer a)
 {
     static const char *const names[CONFIRM_ANSWERS] = {
-        "none",       "confirmed",           "payment_failed", "payment_unavailable", "not_found",  "hold_expired",
-        "payment_in_progress", "wrong_state", "nothing_to_settle", "overloaded",     "outcome_unknown",
+        "none",
+        "confirmed",
+        "payment_failed",
+        "payment_unavailable",
+        "not_found",
+        "hold_expired",
+        "payment_in_progress",
+        "wrong_state",
+        "nothing_to_settle",
+        "overloaded",
+        "outcome_unknown",
     };
     assert((size_t)a < CONFIRM_ANSWERS);
     return names[a];

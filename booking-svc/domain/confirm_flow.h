@@ -49,9 +49,9 @@ struct confirm_flow_result {
 struct confirm_flow {
     enum confirm_flow_state state;
     enum confirm_answer answer;
-    bool resume;          /* settle an attempt of an earlier request */
-    bool asked_again;     /* the current step has been asked once without an answer */
-    bool charge_in_doubt; /* an earlier charge under this attempt may have reached the provider */
+    bool resume;                 /* settle an attempt of an earlier request */
+    bool asked_again;            /* the current step has been asked once without an answer */
+    bool charge_in_doubt;        /* an earlier charge under this attempt may have reached the provider */
     enum confirm_answer verdict; /* SETTLING: what the provider said, answered once it is stored */
     bool answer_taken;
 };

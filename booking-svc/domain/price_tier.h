@@ -1,6 +1,6 @@
 /**
- * A price tier multiplies a seat's base price (child, VIP, early bird). Immutable once made; with a session it is usable only
- * there.
+ * A price tier multiplies a seat's base price (child, VIP, early bird). Immutable once made; with a session it is usable
+ * only there.
  */
 #ifndef BOOKING_DOMAIN_PRICE_TIER_H
 #define BOOKING_DOMAIN_PRICE_TIER_H
@@ -15,7 +15,7 @@ struct price_tier {
     struct tk_uuid id;
     struct tk_slice name;
     struct tk_slice description;
-    int64_t multiplier; /* ten-thousandths */
+    int64_t multiplier;        /* ten-thousandths */
     struct tk_uuid session_id; /* nil: any session */
     int64_t created_at_us;
 };

@@ -13,7 +13,8 @@
 static void sign(const char *id_text, struct tk_slice secret, uint8_t mac[MAC_BYTES])
 {
     unsigned len = 0;
-    if (HMAC(EVP_sha256(), secret.ptr, (int)secret.len, (const unsigned char *)id_text, TK_UUID_TEXT_LEN, mac, &len) == NULL)
+    if (HMAC(EVP_sha256(), secret.ptr, (int)secret.len, (const unsigned char *)id_text, TK_UUID_TEXT_LEN, mac, &len) ==
+        NULL)
         abort(); /* out of memory, or a libcrypto without SHA-256 */
     assert(len == MAC_BYTES);
 }
@@ -46,7 +47,8 @@ enum tk_err qr_payload_verify(struct tk_slice payload, struct tk_slice secret, s
     if (payload.len != QR_PAYLOAD_LEN || payload.ptr[TK_UUID_TEXT_LEN] != '.')
         return TK_ERR_INVALID;
     const struct tk_slice id_text = {.ptr = payload.ptr, .len = TK_UUID_TEXT_LEN};
-    const struct tk_slice mac_text = {.ptr = payload.ptr + TK_UUID_TEXT_LEN + 1, .len = QR_PAYLOAD_LEN - TK_UUID_TEXT_LEN - 1};
+    const struct tk_slice mac_text = {.ptr = payload.ptr + TK_UUID_TEXT_LEN + 1,
+                                      .len = QR_PAYLOAD_LEN - TK_UUID_TEXT_LEN - 1};
     if (tk_uuid_parse(id_text, ticket_id) || tk_base64url_decode(mac_text, given, sizeof(given), &given_len))
         return TK_ERR_INVALID;
     sign(tk_uuid_format(ticket_id, canonical), secret, expected);

@@ -9,7 +9,7 @@
 #include "shared/base/result.h"
 #include "shared/base/str.h"
 
-#define REQUEST_HASH_LEN 43 /* base64url of 32 bytes, without padding */
+#define REQUEST_HASH_LEN    43 /* base64url of 32 bytes, without padding */
 #define IDEMPOTENCY_KEY_MAX 255
 
 /** 1 to 255 visible ASCII characters. */

@@ -18,7 +18,8 @@
  *     stand; the worker compares both databases and settles it.
  *   - Before seats of a keyed request are released, a tombstone is stored under the reservation's id (FENCING), because the
  *     same key may be at work in another process under the same id. If that one was first, nothing is released.
- *   - A release or fence that fails is left to the worker's sweep: a seat that comes back late is better than one sold twice.
+ *   - A release or fence that fails is left to the worker's sweep: a seat that comes back late is better than one sold
+ * twice.
  */
 #ifndef BOOKING_DOMAIN_RESERVATION_FLOW_H
 #define BOOKING_DOMAIN_RESERVATION_FLOW_H
@@ -43,7 +44,7 @@ enum reservation_flow_state {
 #define RESERVATION_FLOW_STATES (RESERVATION_FLOW_DONE + 1)
 
 /** Effects that exist, or may exist, and must be undone unless the reservation is stored. */
-#define OWES_LOCK 1u
+#define OWES_LOCK  1u
 #define OWES_SEATS 2u
 
 enum reservation_answer {
@@ -66,15 +67,15 @@ enum reservation_answer {
 /** Why a step was refused, or what came with its success. */
 enum reservation_detail {
     RESERVATION_DETAIL_NONE,
-    RESERVATION_DETAIL_REPLAY,        /* BINDING ok: an answer is stored under the key */
-    RESERVATION_DETAIL_KEY_REUSED,    /* BINDING refused */
-    RESERVATION_DETAIL_SEATS_TAKEN,   /* HOLDING refused, as the next four */
+    RESERVATION_DETAIL_REPLAY,      /* BINDING ok: an answer is stored under the key */
+    RESERVATION_DETAIL_KEY_REUSED,  /* BINDING refused */
+    RESERVATION_DETAIL_SEATS_TAKEN, /* HOLDING refused, as the next four */
     RESERVATION_DETAIL_UNKNOWN_SEATS,
     RESERVATION_DETAIL_SESSION_NOT_FOUND,
     RESERVATION_DETAIL_SALES_CLOSED,
-    RESERVATION_DETAIL_RELEASED,      /* the id was released before: a tombstone at event-svc */
+    RESERVATION_DETAIL_RELEASED,       /* the id was released before: a tombstone at event-svc */
     RESERVATION_DETAIL_ALREADY_STORED, /* PERSISTING refused: a live reservation stands under this id */
-    RESERVATION_DETAIL_TOMBSTONE,     /* PERSISTING refused: a tombstone stands there, or the hold is past its end */
+    RESERVATION_DETAIL_TOMBSTONE,      /* PERSISTING refused: a tombstone stands there, or the hold is past its end */
 };
 
 struct reservation_flow_result {
@@ -86,12 +87,12 @@ struct reservation_flow_result {
 struct reservation_flow {
     enum reservation_flow_state state;
     enum reservation_answer answer;
-    unsigned owed;          /* OWES_* */
-    bool keyed;             /* the request carries an Idempotency-Key */
-    bool rebound;           /* the key has got a fresh id in this flow: once is enough */
-    bool commit_in_doubt;   /* PERSISTING was asked once without an answer */
-    bool stored;            /* a live reservation stands under our id: only its stored answer is wanted */
-    bool fenced;            /* no other process can store this id any more */
+    unsigned owed;        /* OWES_* */
+    bool keyed;           /* the request carries an Idempotency-Key */
+    bool rebound;         /* the key has got a fresh id in this flow: once is enough */
+    bool commit_in_doubt; /* PERSISTING was asked once without an answer */
+    bool stored;          /* a live reservation stands under our id: only its stored answer is wanted */
+    bool fenced;          /* no other process can store this id any more */
     bool answer_taken;
 };
 

@@ -1,0 +1,21 @@
+/**
+ * The routing table of booking-svc; openapi.json says the same to clients, and a test compares the two.
+ */
+#ifndef BOOKING_HTTP_ROUTES_H
+#define BOOKING_HTTP_ROUTES_H
+
+#include "shared/http/server.h"
+
+extern const struct tk_route booking_routes[];
+extern const size_t booking_route_count;
+
+/* reservations.c */
+tk_http_handler http_create_reservation, http_get_reservation, http_list_reservations;
+/* transitions.c */
+tk_http_handler http_confirm_reservation, http_cancel_reservation, http_settle_reservation;
+/* tickets.c */
+tk_http_handler http_list_tickets, http_get_ticket, http_ticket_qr;
+/* price_tiers.c */
+tk_http_handler http_create_price_tier, http_list_price_tiers;
+
+#endif
