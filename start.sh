@@ -117,7 +117,8 @@ start_native() {
     stack_check_ports_early || exit 1
     packages_ensure build stack || exit 1
     build_programs
-    trap 'trap - INT TERM; echo; stack_undo; exit 130' INT TERM
+    exec 6>&1 7>&2 # the trap may run while a probe's output is redirected
+    trap 'trap - INT TERM; stack_undo >&6 2>&7; exit 130' INT TERM
     step "Starting PostgreSQL, Redis, RabbitMQ, the migrations and the services"
     if ! stack_start; then
         die "the stack did not start; its logs are in $RUN_DIR/log"

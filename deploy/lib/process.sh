@@ -36,7 +36,7 @@ process_launch() {
     mkdir -p "$RUN_DIR/pid" "$RUN_DIR/log" || return 1
     printf '\n--- %s starts %s ---\n' "$(date -u +%FT%TZ)" "$name" >>"$(service_log "$name")"
     # Not a process group leader here, so setsid(1) becomes the command instead of forking: $! is its pid.
-    { cd "$dir" && exec setsid "$@"; } </dev/null >>"$(service_log "$name")" 2>&1 8>&- &
+    { cd "$dir" && exec setsid "$@"; } </dev/null >>"$(service_log "$name")" 2>&1 6>&- 7>&- 8>&- &
     pid=$!
     disown "$pid"
     birth=$(process_birth "$pid") || birth=0 # died at once: the waiting side finds out and shows the log
