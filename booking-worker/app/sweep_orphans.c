@@ -8,6 +8,8 @@
  * When either side cannot be reached, nothing is concluded and the seat stays held: late is better than twice. A release
  * that races with anything is harmless, because event-svc acts only on seats which that very reservation holds.
  */
+#include <string.h>
+
 #include "booking-worker/app/sweep_orphans.h"
 #include "booking-worker/domain/orphan.h"
 #include "booking-worker/domain/pace.h"
@@ -45,17 +47,24 @@ struct page {
     size_t count;
 };
 
+/* While the consumer is down every confirmed hold shows up in each sweep: that is not news. */
+static enum tk_log_level log_level_for(enum orphan_verdict verdict, const struct orphan_fate *fate)
+{
+    if (fate->entombed || verdict == ORPHAN_VERDICT_REVISIT)
+        return TK_LOG_WARNING;
+    return verdict == ORPHAN_VERDICT_RELEASE ? TK_LOG_INFO : TK_LOG_DEBUG;
+}
+
 static void judge(struct page *page)
 {
     for (size_t i = 0; i < page->count; i++) {
         const struct orphan_fate *fate = &page->fates[i];
         page->verdicts[i] = orphan_judge(fate->status, fate->overdue);
         tk_metric_add(&entombed_total, fate->entombed);
-        if (page->verdicts[i] != ORPHAN_VERDICT_LEAVE)
-            tk_log(TK_LOG_WARNING, "overdue hold", TK_KV_UUID("reservation", &page->holds[i].reservation_id),
-                   TK_KV_UUID("session", &page->holds[i].session_id), TK_KV_SLICE("status", fate->status),
-                   TK_KV_STR("verdict", orphan_verdict_name(page->verdicts[i])),
-                   TK_KV_STR("tombstone", fate->entombed ? "new" : "no"));
+        tk_log(log_level_for(page->verdicts[i], fate), "overdue hold",
+               TK_KV_UUID("reservation", &page->holds[i].reservation_id), TK_KV_UUID("session", &page->holds[i].session_id),
+               TK_KV_SLICE("status", fate->status), TK_KV_STR("verdict", orphan_verdict_name(page->verdicts[i])),
+               TK_KV_STR("tombstone", fate->entombed ? "new" : "no"));
     }
 }
 
@@ -111,6 +120,8 @@ static bool reemit(struct sweep_orphans *job, const struct page *page)
         return true;
     bool ok = orphan_store_reemit(job->store, messages, count, &written) == TK_STEP_OK;
     tk_metric_add(&reemitted_total, (int64_t)written);
+    if (written > 0)
+        tk_log(TK_LOG_WARNING, "confirmations said again", TK_KV_INT("count", written));
     for (size_t i = 0; written > 0 && i < count; i++)
         tk_uuid_map_put(&job->reemitted, &messages[i].reservation_id, job);
     return ok;
@@ -139,23 +150,39 @@ static bool sweep_page(struct sweep_orphans *job, struct page *page, struct tk_a
 
 /* --- the job ------------------------------------------------------------------------------------------------------ */
 
+/* Where the next page starts; a sweep that is too long for one run goes on there in the next. */
+static void keep_cursor(struct sweep_orphans *job, const char *cursor)
+{
+    size_t len = strlen(cursor);
+    if (len >= sizeof(job->cursor))
+        len = 0; /* longer than anything our own service makes: start over */
+    memcpy(job->cursor, cursor, len);
+    job->cursor[len] = '\0';
+}
+
+static bool sweep_next_page(struct sweep_orphans *job, struct page *page, struct tk_arena *arena)
+{
+    const char *next;
+    enum tk_err err =
+        event_client_overdue_holds(job->client, job->grace_s, job->cursor, arena, page->holds, &page->count, &next);
+    health_note(job->health, HEALTH_DEPENDENCY_EVENT_SVC, !err);
+    keep_cursor(job, err ? "" : next);
+    return !err && sweep_page(job, page, arena);
+}
+
 static bool sweep(struct sweep_orphans *job, struct page *page, struct tk_arena *arena, const atomic_bool *stopping)
 {
-    const char *cursor = "";
-    int64_t total = 0;
     bool ok = true;
+    if (job->cursor[0] == '\0')
+        job->seen = 0;
     for (int i = 0; ok && i < MAX_PAGES && !atomic_load(stopping); i++) {
-        enum tk_err err =
-            event_client_overdue_holds(job->client, job->grace_s, cursor, arena, page->holds, &page->count, &cursor);
-        health_note(job->health, HEALTH_DEPENDENCY_EVENT_SVC, !err);
-        if (err)
-            return false;
-        total += (int64_t)page->count;
-        ok = sweep_page(job, page, arena);
-        if (cursor[0] == '\0')
+        ok = sweep_next_page(job, page, arena);
+        job->seen += (int64_t)page->count;
+        if (job->cursor[0] == '\0')
             break;
     }
-    tk_metric_set(&overdue_holds, total);
+    if (ok && job->cursor[0] == '\0')
+        tk_metric_set(&overdue_holds, job->seen);
     return ok;
 }
 

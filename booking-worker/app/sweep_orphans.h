@@ -18,6 +18,8 @@ struct sweep_orphans {
     struct tk_uuid_map reemitted; /* reservations whose confirmation was said again not long ago */
     int64_t reemitted_since_us;
     unsigned failures; /* runs that failed in a row */
+    char cursor[512];  /* where the sweep goes on, "" at its start */
+    int64_t seen;      /* holds since the sweep's start */
 };
 
 void sweep_orphans_register_metrics(void);
