@@ -3,6 +3,7 @@
  * may overtake the answer (a 413, say) in the client's receive queue. So: say that we are done writing, read and forget
  * what still comes for a moment, then close (RFC 9112 section 9.6).
  */
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "shared/http/server_private.h"
@@ -37,6 +38,14 @@ static void on_read(h2o_socket_t *sock, const char *err)
         return;
     }
     farewell->budget -= got;
+}
+
+void tk_http_close_gently(h2o_req_t *req)
+{
+    struct tk_http_conn *conn = tk_http_conn_of(req);
+    req->http1_is_persistent = 0;
+    if (conn->linger_fd < 0)
+        conn->linger_fd = fcntl(h2o_socket_get_fd(conn->sock), F_DUPFD_CLOEXEC, 0);
 }
 
 void tk_http_linger(struct tk_http_server *server, int fd)

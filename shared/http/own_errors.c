@@ -5,14 +5,12 @@
  *
  * These answers close the connection while the client may still be sending, hence the gentle close.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "shared/http/server_private.h"
 #include "shared/http/text.h"
 
-static const struct tk_problem_kind BAD_REQUEST = {400, "bad_request", "The request cannot be read", 0};
+const struct tk_problem_kind TK_HTTP_BAD_REQUEST = {400, "bad_request", "The request cannot be read", 0};
 static const struct tk_problem_kind EXPECTATION_FAILED = {417, "expectation_failed", "The expectation cannot be met", 0};
 
 struct own_errors_filter {
@@ -29,7 +27,7 @@ static const struct tk_problem_kind *kind_of(int status)
 {
     switch (status) {
     case 400:
-        return &BAD_REQUEST;
+        return &TK_HTTP_BAD_REQUEST;
     case 413:
         return &TK_PROBLEM_TOO_LARGE;
     case 417:
@@ -104,11 +102,10 @@ static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t *
     struct tk_http_server *server = ((struct own_errors_filter *)(void *)self)->server;
     if (is_plain_error(req)) {
         struct problem_stream *stream = (void *)h2o_add_ostream(req, sizeof(*stream), slot);
-        struct tk_http_conn *conn = tk_http_conn_of(req);
         replace_answer(server, req, stream);
         slot = &stream->super.next;
-        if (!req->http1_is_persistent && conn->linger_fd < 0)
-            conn->linger_fd = fcntl(h2o_socket_get_fd(conn->sock), F_DUPFD_CLOEXEC, 0);
+        if (!req->http1_is_persistent)
+            tk_http_close_gently(req);
     }
     h2o_setup_next_ostream(req, slot);
 }

@@ -1,7 +1,7 @@
 /*
  * From h2o's request to the handler's: copy what must outlive the client, then check route, access and body, each check
- * answering by itself when it fails. The order is fixed: 404/405, 403, 401, 413, 415, 400, so that a caller without rights
- * costs no parsing.
+ * answering by itself when it fails. The order is fixed: 400 (framing), 404/405, 403, 401, 413, 415, 400, so that a caller
+ * without rights costs no parsing.
  */
 #include <openssl/crypto.h>
 #include <string.h>
@@ -113,6 +113,15 @@ static struct tk_http_req_private *request_new(struct tk_http_server *server, h2
 
 /* --- checks: each answers and returns false, or returns true --------------------------------------------------------- */
 
+static bool check_framing(struct tk_http_req_private *request)
+{
+    if (request->pub.body.ptr == NULL || !tk_http_is_framed_twice(request->h2o))
+        return true;
+    tk_http_close_gently(request->h2o); /* what follows on this connection may be another's body */
+    tk_http_problem(&request->pub, &TK_HTTP_BAD_REQUEST, "the body's length is given more than once");
+    return false;
+}
+
 static bool find_route(struct tk_http_req_private *request)
 {
     const struct tk_http_config *config = &request->server->config;
@@ -209,7 +218,8 @@ int tk_http_on_request(h2o_handler_t *handler, h2o_req_t *h2o)
 {
     struct tk_http_server *server = ((struct tk_http_handler_data *)(void *)handler)->server;
     struct tk_http_req_private *request = request_new(server, h2o);
-    if (find_route(request) && check_access(request) && check_size(request) && check_body(request))
+    if (check_framing(request) && find_route(request) && check_access(request) && check_size(request) &&
+        check_body(request))
         request->pub.route->handler(&request->pub);
     return 0;
 }

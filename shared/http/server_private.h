@@ -110,8 +110,16 @@ struct tk_http_stats *tk_http_stats_unmatched(struct tk_http_server *server);
 
 /* own_errors.c: turns the errors h2o answers by itself (413, 417, bad framing) into problem documents */
 void tk_http_own_errors_install(struct tk_http_server *server, h2o_pathconf_t *fallback);
+extern const struct tk_problem_kind TK_HTTP_BAD_REQUEST; /* 400 bad_request */
 
-/* linger.c: closes `fd` without a reset that would destroy the answer on its way. Takes `fd` over. */
+/* framing.c */
+/** True when the header of `req`, still in the connection's buffer, frames its body more than once. */
+bool tk_http_is_framed_twice(h2o_req_t *req);
+
+/* linger.c */
+/** The connection ends with the answer to `req`, and gently: what the client still sends is read and forgotten. */
+void tk_http_close_gently(h2o_req_t *req);
+/** Closes `fd` without a reset that would destroy the answer on its way. Takes `fd` over. */
 void tk_http_linger(struct tk_http_server *server, int fd);
 
 /* respond.c */

@@ -137,6 +137,32 @@ Test(http_abuse, garbage_gets_400_and_harms_nobody)
     cr_assert_eq(reply.status, 200);
 }
 
+/** Bodies framed twice: what a proxy in front might read otherwise than we do (request smuggling). */
+static const char *const AMBIGUOUS[] = {
+    POST_JSON "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    POST_JSON "Content-Length: 2\r\ncontent-LENGTH: 40\r\n\r\n{}",
+    POST_JSON "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    POST_JSON "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    POST_JSON "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+};
+
+Test(http_abuse, bodies_framed_twice_are_refused_and_the_connection_closed)
+{
+    web_open(&web, 3000, NULL);
+    for (size_t i = 0; i < sizeof(AMBIGUOUS) / sizeof(AMBIGUOUS[0]); i++) {
+        int fd = web_connect(&web);
+        (void)web_say(&web, fd, AMBIGUOUS[i]);
+        web_read(&web, fd, false, 1000, NULL, &reply);
+        cr_expect_eq(reply.status, 400, "%d for %s", reply.status, AMBIGUOUS[i]);
+        cr_expect(reply_body_contains(&reply, "\"code\":\"bad_request\""), "%s", reply.text);
+        cr_expect_str_eq(reply_header(&reply, "connection"), "close");
+        cr_expect_geq(web_wait_closed(&web, fd, 1000), 0);
+        (void)close(fd);
+    }
+    web_ask(&web, POST_JSON "X-Note: content-length: 5\r\nContent-Length: 2\r\n\r\n{}", &reply);
+    cr_assert_eq(reply.status, 201, "the words inside a value are no header");
+}
+
 Test(http_abuse, an_h2c_upgrade_is_ignored)
 {
     web_open(&web, 3000, NULL);
@@ -190,7 +216,6 @@ Test(http_abuse, a_very_long_path_is_just_unknown)
 /* --- slowness -------------------------------------------------------------------------------------------------------- */
 
 static const char *const SLOW_STARTS[] = {
-    "",                                                   /* connects and says nothing */
     "GET /livez HTT",                                     /* stops inside the request line */
     "GET /livez HTTP/1.1\r\nHost: t\r\n",                 /* stops inside the header */
     POST_JSON "Content-Length: 10\r\n\r\n{",              /* stops inside the body */
@@ -200,13 +225,49 @@ static const char *const SLOW_STARTS[] = {
 Test(http_abuse, slow_clients_are_closed_after_the_io_timeout)
 {
     web_open(&web, 600, NULL);
-    for (size_t i = 1; i < sizeof(SLOW_STARTS) / sizeof(SLOW_STARTS[0]); i++) {
+    for (size_t i = 0; i < sizeof(SLOW_STARTS) / sizeof(SLOW_STARTS[0]); i++) {
         int fd = web_connect(&web);
         (void)web_say(&web, fd, SLOW_STARTS[i]);
         int64_t took_ms = web_wait_closed(&web, fd, 2000);
         cr_expect(took_ms >= 400 && took_ms < 1200, "%d ms for %s", (int)took_ms, SLOW_STARTS[i]);
         (void)close(fd);
     }
+}
+
+Test(http_abuse, a_client_that_says_nothing_is_closed)
+{
+    web_open(&web, 1000, NULL);
+    int fd = web_connect(&web);
+    /* The kernel keeps it back first (TCP_DEFER_ACCEPT): it costs us no descriptor, but a few retransmissions of time. */
+    cr_assert_geq(web_wait_closed(&web, fd, 12000), 0);
+}
+
+/** A thousand connections of mutated requests: whatever comes back is an answer or a close, and the server lives on. */
+Test(http_abuse, random_mutations_harm_nobody)
+{
+    static const char *const seeds[] = {
+        "GET /things/%41?q=%zz&limit=1 HTTP/1.1\r\nHost: t\r\nX-User-ID: 7\r\n\r\n",
+        POST_JSON "Content-Length: 11\r\n\r\n{\"a\":[1,2]}",
+        POST_JSON "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n",
+        "DELETE /things/1 HTTP/1.0\r\nConnection: keep-alive\r\ntraceparent: 00-1-1-1\r\nX-Request-ID: a\r\n\r\n",
+    };
+    unsigned seed = 7;
+    web_open(&web, 3000, NULL);
+    for (int round = 0; round < 1000; round++) {
+        char bytes[512];
+        size_t len = (size_t)snprintf(bytes, sizeof(bytes), "%s", seeds[round % 4]);
+        for (int change = rand_r(&seed) % 6; change > 0; change--)
+            bytes[(size_t)rand_r(&seed) % len] = (char)rand_r(&seed);
+        int fd = web_connect(&web);
+        (void)web_send(&web, fd, bytes, len - (size_t)rand_r(&seed) % 8);
+        for (int turn = 0; turn < 4; turn++)
+            tk_loop_turn(web.loop, 0);
+        (void)close(fd);
+    }
+    web_ask(&web, "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n", &reply);
+    cr_assert_eq(reply.status, 200);
+    web_turn_for(&web, 100);
+    cr_assert_eq(tk_http_server_in_flight(web.server), 0);
 }
 
 Test(http_abuse, dripping_bytes_does_not_extend_the_timeout)

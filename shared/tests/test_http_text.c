@@ -34,6 +34,7 @@ Test(http_text, a_problem_has_its_members_in_order)
                            "\"status\":409,\"detail\":\"say \\\"why\\\"\",\"instance\":\"/things/7\",\"code\":\"conflict\","
                            "\"request_id\":\"r1\",\"errors\":[{\"pointer\":\"/a/0\",\"detail\":\"wrong\"}],\"lost\":[1,2]}";
     cr_assert(tk_slice_eq_str(text, expected), "%.*s", (int)text.len, text.ptr);
+    tk_buf_release(&members);
 }
 
 Test(http_text, a_problem_is_valid_json_whatever_the_path_was)
