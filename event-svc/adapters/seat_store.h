@@ -1,0 +1,52 @@
+/**
+ * The hot writes: reserve and settle (confirm, release, messages), for many reservations at once.
+ *
+ * Each is one operation of two statements under one Sync. The first takes the hold rows, in key order; the second reads
+ * them afresh, locks their seats in key order, decides, writes, and bumps the versions of the touched sessions. As a single
+ * statement a release that overtakes its reserve would read an old snapshot and strand the seats. Since every writer locks
+ * holds, then seats, then versions, each in key order, writers never deadlock.
+ *
+ * Within one operation no reservation id and no seat may occur twice: the second statement could not see its own work.
+ */
+#ifndef EVENT_SVC_ADAPTERS_SEAT_STORE_H
+#define EVENT_SVC_ADAPTERS_SEAT_STORE_H
+
+#include "event-svc/domain/verdict.h"
+#include "shared/contract/seat_api.h"
+#include "shared/pg/pg.h"
+
+/** `-c` words for connections that run these statements: planned while the tables are empty, they must still use indexes.
+ */
+#define SEAT_STORE_SERVER_OPTIONS "-c enable_seqscan=off -c random_page_cost=1.1"
+
+/** Caller-owned; `sorted_seats` are request.seats in key order, as the hold row keeps them. */
+struct hold_line {
+    const struct tk_hold_request *request;
+    const struct tk_uuid *sorted_seats;
+};
+
+void seat_store_reserve(struct tk_pg_op *op, const struct hold_line *lines, size_t count);
+
+/**
+ * Reads the answers of an operation that is OK. answers[i] belongs to lines[i]; its memory comes from arenas[i].
+ * errs[i] is TK_ERR_CONFLICT where nothing can be said (see hold_judge).
+ */
+void seat_store_read_reserve(const struct tk_pg_outcome *outcome, const struct hold_line *lines, size_t count,
+                             struct tk_arena *const *arenas, struct tk_hold_answer *answers, enum tk_err *errs);
+
+/** One confirm or release. */
+struct settle_line {
+    struct tk_uuid session_id;
+    struct tk_uuid reservation_id;
+    bool sell;                   /* held → sold, else held → released */
+    int64_t revision;            /* of a message; 0 for a command, which is not compared with what is stored */
+    const struct tk_uuid *seats; /* a message's seats in key order, compared with the hold's; NULL: not compared */
+    size_t seat_count;
+};
+
+void seat_store_settle(struct tk_pg_op *op, const struct settle_line *lines, size_t count);
+
+/** Fills verdicts[i] for lines[i] of an operation that is OK. */
+void seat_store_read_settle(const struct tk_pg_outcome *outcome, enum settle_verdict *verdicts, size_t count);
+
+#endif

@@ -1,0 +1,64 @@
+/**
+ * Where seats are held and settled: two queues in front of Postgres, so that what arrives together is decided together.
+ *
+ *   HTTP handler → seat_desk_reserve(call) → batch (no seat and no reservation twice) → one transaction → call->done
+ *
+ * A call belongs to its caller until `done` runs, which happens exactly once, later, never inside the submitting call.
+ */
+#ifndef EVENT_SVC_APP_SEAT_DESK_H
+#define EVENT_SVC_APP_SEAT_DESK_H
+
+#include "event-svc/adapters/seat_store.h"
+#include "shared/loop/loop.h"
+#include "shared/pg/batch.h"
+
+struct seat_desk;
+
+struct seat_desk_config {
+    size_t batch_items;
+    size_t batch_seats;
+    size_t batches_in_flight;
+    size_t max_queued;
+    int64_t max_wait_ms;
+    int64_t deadline_ms; /* half of it in the queue, half in Postgres */
+};
+
+struct hold_call;
+typedef void hold_call_fn(struct hold_call *call);
+
+struct hold_call {
+    struct tk_batch_item item;
+    struct tk_hold_request request; /* its seats live as long as the call */
+    struct tk_arena *arena;         /* for the answer */
+    hold_call_fn *done;
+    void *arg;
+    enum tk_step step; /* OK: `answer` holds; FAILED: nothing was applied; UNKNOWN: it may have been */
+    struct tk_hold_answer answer;
+    struct tk_uuid *sorted_seats; /* the desk's */
+};
+
+struct settle_call;
+typedef void settle_call_fn(struct settle_call *call);
+
+struct settle_call {
+    struct tk_batch_item item;
+    struct settle_line line;
+    settle_call_fn *done;
+    void *arg;
+    enum tk_step step; /* OK: `verdict` holds */
+    enum settle_verdict verdict;
+};
+
+/** Lives as long as the process. `pg` prepares seat_statements. */
+struct seat_desk *seat_desk_new(struct tk_loop *loop, struct tk_pg *pg, const struct seat_desk_config *config);
+
+/** Fill request, arena, done and arg. TK_ERR_LIMIT: the queue is full; `done` will not run. */
+TK_MUSTCHECK enum tk_err seat_desk_reserve(struct seat_desk *desk, struct hold_call *call);
+
+/** Fill line, done and arg; as above. */
+TK_MUSTCHECK enum tk_err seat_desk_settle(struct seat_desk *desk, struct settle_call *call);
+
+/** Calls queued or in flight; 0 means drained. */
+size_t seat_desk_pending(const struct seat_desk *desk);
+
+#endif

@@ -1,0 +1,49 @@
+/**
+ * Seat maps for readers: rendered once per version, served as bytes.
+ *
+ *   GET → version probe (one statement for all sessions asked for in this turn) → 304 | cached bytes | renderer → bytes
+ *
+ * The probe makes a write that was answered before visible to this read, on any instance; nothing is cached by time.
+ */
+#ifndef EVENT_SVC_APP_SEAT_MAPS_H
+#define EVENT_SVC_APP_SEAT_MAPS_H
+
+#include "event-svc/app/seat_map_renderer.h"
+#include "shared/base/list.h"
+#include "shared/pg/batch.h"
+#include "shared/pg/pg.h"
+
+struct seat_maps;
+
+enum seat_map_outcome {
+    SEAT_MAP_FRESH,     /* `bytes` are valid during the call */
+    SEAT_MAP_UNCHANGED, /* the client has this version */
+    SEAT_MAP_NO_SESSION,
+    SEAT_MAP_OVERLOADED, /* Postgres is away or the queue too long */
+};
+
+struct seat_map_call;
+typedef void seat_map_call_fn(struct seat_map_call *call, enum seat_map_outcome outcome, struct tk_slice bytes);
+
+/** Caller-owned until `done` runs: exactly once, later. Fill the first part. */
+struct seat_map_call {
+    struct tk_uuid session_id;
+    enum seat_map_form form;
+    bool gzip;
+    struct tk_slice if_none_match; /* lives as long as the call */
+    seat_map_call_fn *done;
+    void *arg;
+    int64_t version; /* out, for the ETag: of the bytes, or the current one when unchanged */
+    struct tk_batch_item item;
+    struct tk_link waiting;
+};
+
+/** `pg` prepares catalogue_statements. At most `cache_bytes` of rendered maps are kept, the least recently used go first.
+ */
+struct seat_maps *seat_maps_new(struct tk_loop *loop, struct tk_pg *pg, struct seat_map_renderer *renderer,
+                                size_t cache_bytes, int64_t deadline_ms);
+
+/** TK_ERR_LIMIT: too many are waiting; `done` will not run. */
+TK_MUSTCHECK enum tk_err seat_maps_get(struct seat_maps *maps, struct seat_map_call *call);
+
+#endif

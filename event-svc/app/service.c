@@ -1,0 +1,225 @@
+/*
+ * Start and end. Signals are blocked before any thread exists and read from a descriptor on the loop.
+ *
+ *   start:  schema → pools → renderer, consumer → HTTP
+ *   SIGTERM: stop accepting → requests in flight are answered (10 s at most) → consumer, renderer → pools → exit 0
+ */
+#include "event-svc/app/service.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "event-svc/adapters/schema.h"
+#include "event-svc/adapters/seat_store.h"
+#include "event-svc/adapters/statements.h"
+#include "shared/base/clock.h"
+#include "shared/log/log.h"
+
+#define DRAIN_MS            10000
+#define DRAIN_LOOK_MS       20
+#define PG_DEPTH            16
+#define PG_MAX_QUEUED       10000
+#define CONSUMER_TIMEOUT_MS 5000
+
+/* --- health ------------------------------------------------------------------------------------------------------- */
+
+static bool postgres_is_up(void *arg)
+{
+    const struct event_service *service = arg;
+    return tk_pg_is_up(service->seats) && tk_pg_is_up(service->catalogue);
+}
+
+static bool rabbitmq_is_up(void *arg)
+{
+    const struct event_service *service = arg;
+    return consumer_is_up(service->consumer);
+}
+
+static void describe(struct event_service *service, struct tk_slice openapi)
+{
+    static struct tk_health_check checks[2];
+    checks[0] = (struct tk_health_check){"postgres", postgres_is_up, service, true};
+    checks[1] = (struct tk_health_check){"rabbitmq", rabbitmq_is_up, service, false};
+    service->standard = (struct tk_standard_app){
+        .service = EVENT_SERVICE_NAME,
+        .openapi = openapi,
+        .docs_dir = service->config->docs_dir,
+        .checks = checks,
+        .check_count = sizeof(checks) / sizeof(checks[0]),
+        .metrics_enabled = service->config->enable_metrics,
+    };
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+static enum tk_err check_schema(const struct event_config *config)
+{
+    if (config->auto_migrate)
+        return tk_pg_migrate(config->database_url, event_migrations, event_migration_count);
+    enum tk_err err = tk_pg_check_version(config->database_url, (int)event_migration_count);
+    if (err == TK_ERR_CONFLICT)
+        tk_log(TK_LOG_ERROR, "the schema is not current: run with --migrate, or set AUTO_MIGRATE=true",
+               TK_KV_INT("expected_version", event_migration_count));
+    return err;
+}
+
+static struct tk_pg *open_pool(struct event_service *service, struct tk_pg_config pool, const struct statement_list *list)
+{
+    pool.url = service->config->database_url;
+    pool.max_queued = PG_MAX_QUEUED;
+    pool.statements = list->items;
+    pool.statement_count = list->count;
+    return tk_pg_open(service->loop, &pool);
+}
+
+static void open_pools(struct event_service *service)
+{
+    const struct event_config *config = service->config;
+    service->catalogue = open_pool(service,
+                                   (struct tk_pg_config){
+                                       .name = "catalogue",
+                                       .connections = (size_t)config->catalogue_connections,
+                                       .max_depth = PG_DEPTH,
+                                       .statement_timeout_ms = config->request_deadline_ms,
+                                       .server_options = SEAT_STORE_SERVER_OPTIONS,
+                                   },
+                                   &catalogue_statements);
+    service->bulk = open_pool(
+        service,
+        (struct tk_pg_config){.name = "bulk", .connections = 1, .max_depth = 1, .statement_timeout_ms = BULK_DEADLINE_MS},
+        &bulk_statements);
+    service->seats = open_pool(service,
+                               (struct tk_pg_config){
+                                   .name = "seats",
+                                   .connections = (size_t)config->seat_connections,
+                                   .max_depth = 1,
+                                   .statement_timeout_ms = config->request_deadline_ms / 2,
+                                   .server_options = SEAT_STORE_SERVER_OPTIONS,
+                               },
+                               &seat_statements);
+}
+
+static void open_flows(struct event_service *service)
+{
+    const struct event_config *config = service->config;
+    const struct seat_desk_config desk = {
+        .batch_items = (size_t)config->seat_batch_items,
+        .batch_seats = (size_t)config->seat_batch_seats,
+        .batches_in_flight = (size_t)config->seat_batches_in_flight,
+        .max_queued = (size_t)config->seat_queue_max,
+        .max_wait_ms = config->seat_queue_wait_ms,
+        .deadline_ms = config->request_deadline_ms,
+    };
+    service->desk = seat_desk_new(service->loop, service->seats, &desk);
+    service->renderer = seat_map_renderer_start(service->loop, config->database_url, BULK_DEADLINE_MS);
+    service->maps = seat_maps_new(service->loop, service->catalogue, service->renderer,
+                                  (size_t)config->seat_map_cache_mb << 20, config->request_deadline_ms);
+    service->stale =
+        (struct stale_holds){.pg = service->catalogue, .deadline_us = config->request_deadline_ms * TK_US_PER_MS};
+}
+
+static enum tk_err open_consumer(struct event_service *service)
+{
+    const struct consumer_config config = {
+        .database_url = service->config->database_url,
+        .rabbitmq_url = service->config->rabbitmq_url,
+        .exchange = service->config->rabbitmq_exchange,
+        .queue = service->config->rabbitmq_queue,
+        .timeout_ms = CONSUMER_TIMEOUT_MS,
+    };
+    return consumer_start(&config, &service->consumer);
+}
+
+static enum tk_err open_server(struct event_service *service, const struct tk_route *routes, size_t route_count)
+{
+    const struct event_config *config = service->config;
+    const struct tk_http_config http = {
+        .service = EVENT_SERVICE_NAME,
+        .host = config->host,
+        .port = config->port,
+        .routes = routes,
+        .route_count = route_count,
+        .max_body = 1u << 20,
+        .io_timeout_ms = config->io_timeout_ms,
+        .max_connections = (size_t)config->max_connections,
+        .internal_api_key = config->internal_api_key,
+        .app = service,
+    };
+    if (config->internal_api_key[0] == '\0')
+        tk_log(TK_LOG_WARNING, "internal routes are open: INTERNAL_API_KEY is not set", TK_KV_STR("host", config->host));
+    return tk_http_server_open(service->loop, &http, &service->server);
+}
+
+/* --- draining ----------------------------------------------------------------------------------------------------- */
+
+static void look_drained(void *arg)
+{
+    struct event_service *service = arg;
+    size_t busy = tk_http_server_in_flight(service->server);
+    if (busy > 0 && tk_mono_us() < service->drain_until_us) {
+        tk_timer_start(service->loop, &service->drain, DRAIN_LOOK_MS, look_drained, service);
+        return;
+    }
+    tk_log(TK_LOG_INFO, "drained", TK_KV_INT("unanswered", busy));
+    tk_loop_stop(service->loop);
+}
+
+static void on_signal(void *arg, unsigned ready)
+{
+    struct event_service *service = arg;
+    (void)ready;
+    if (service->standard.draining)
+        return;
+    tk_log(TK_LOG_INFO, "draining", TK_KV_INT("in_flight", tk_http_server_in_flight(service->server)));
+    service->standard.draining = true;
+    service->drain_until_us = tk_mono_us() + DRAIN_MS * TK_US_PER_MS;
+    tk_http_server_drain(service->server);
+    look_drained(service);
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static void close_all(struct event_service *service)
+{
+    consumer_stop(service->consumer);
+    seat_map_renderer_stop(service->renderer);
+    tk_pg_close(service->seats);
+    tk_pg_close(service->bulk);
+    tk_pg_close(service->catalogue);
+}
+
+int event_service_run(const struct event_config *config, const struct tk_route *routes, size_t route_count,
+                      struct tk_slice openapi)
+{
+    static struct event_service service; /* one per process; answers of the last moment may still look at it */
+    int signals = open_signals();
+    if (signals < 0 || check_schema(config))
+        return 1;
+    service.config = config;
+    service.loop = tk_loop_create();
+    describe(&service, openapi);
+    tk_watch_want(tk_watch_open(service.loop, signals, on_signal, &service), TK_WATCH_READ);
+    open_pools(&service);
+    open_flows(&service);
+    if (open_consumer(&service))
+        return 1;
+    bool serving = open_server(&service, routes, route_count) == TK_OK;
+    if (serving) {
+        tk_log(TK_LOG_INFO, "serving", TK_KV_STR("host", config->host),
+               TK_KV_INT("port", tk_http_server_port(service.server)));
+        tk_loop_run(service.loop);
+    }
+    close_all(&service);
+    tk_log(TK_LOG_INFO, "stopped", TK_KV_INT("code", !serving));
+    return !serving;
+}

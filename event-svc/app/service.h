@@ -1,0 +1,46 @@
+/**
+ * The service put together: what handlers find behind req->app, and its life from configuration to exit.
+ */
+#ifndef EVENT_SVC_APP_SERVICE_H
+#define EVENT_SVC_APP_SERVICE_H
+
+#include "event-svc/app/consumer.h"
+#include "event-svc/app/seat_desk.h"
+#include "event-svc/app/seat_maps.h"
+#include "event-svc/app/stale_holds.h"
+#include "event-svc/config.h"
+#include "shared/http/server.h"
+#include "shared/http/standard_routes.h"
+#include "shared/loop/loop.h"
+#include "shared/pg/pg.h"
+
+#define EVENT_SERVICE_NAME "event-svc"
+
+struct event_service {
+    struct tk_standard_app standard; /* first: the standard routes look at it */
+    const struct event_config *config;
+    struct tk_loop *loop;
+    struct tk_pg *catalogue; /* short reads and writes */
+    struct tk_pg *bulk;      /* whole halls: one connection, so that nobody waits behind a large hall by accident */
+    struct tk_pg *seats;     /* reserve and settle */
+    struct seat_desk *desk;
+    struct seat_map_renderer *renderer;
+    struct seat_maps *maps;
+    struct stale_holds stale;
+    struct consumer *consumer;
+    struct tk_http_server *server;
+    struct tk_timer drain;
+    int64_t drain_until_us;
+};
+
+/** Milliseconds for statements that touch a whole hall. */
+#define BULK_DEADLINE_MS INT64_C(15000)
+
+/**
+ * Checks the schema, opens everything, serves until SIGTERM or SIGINT, drains for up to 10 s, and closes. Returns the
+ * program's exit code.
+ */
+int event_service_run(const struct event_config *config, const struct tk_route *routes, size_t route_count,
+                      struct tk_slice openapi);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * The settings table of event-svc and the checks that need more than one setting.
+ */
+#include "event-svc/config.h"
+
+#include <stdio.h>
+
+#include "shared/contract/message.h"
+#include "shared/mq/url.h"
+
+#define MEMBER(name) offsetof(struct event_config, name)
+
+const struct tk_setting event_settings[] = {
+    {"DATABASE_URL", TK_SETTING_TEXT, MEMBER(database_url), "postgresql://ticketing:ticketing@127.0.0.1:5433/event_service",
+     1, 1024, "", "Postgres of this service.", 0},
+    {"RABBITMQ_URL", TK_SETTING_TEXT, MEMBER(rabbitmq_url), "amqp://guest:guest@127.0.0.1:5672/%2F", 1, 1024, "",
+     "Message broker.", 0},
+    {"RABBITMQ_HOST", TK_SETTING_TEXT, MEMBER(rabbitmq_host), "", 0, 255, "",
+     "Alternative to RABBITMQ_URL: when set, the broker's address is made of these four settings.", 0},
+    {"RABBITMQ_PORT", TK_SETTING_INT, MEMBER(rabbitmq_port), "5672", 1, 65535, "", "See RABBITMQ_HOST.", 0},
+    {"RABBITMQ_USER", TK_SETTING_TEXT, MEMBER(rabbitmq_user), "guest", 1, 255, "", "See RABBITMQ_HOST.", 0},
+    {"RABBITMQ_PASSWORD", TK_SETTING_TEXT, MEMBER(rabbitmq_password), "guest", 0, 255, "", "See RABBITMQ_HOST.", 1},
+    {"RABBITMQ_EXCHANGE", TK_SETTING_TEXT, MEMBER(rabbitmq_exchange), TK_EXCHANGE_DEFAULT, 1, 200, "", "Topic exchange.",
+     0},
+    {"RABBITMQ_QUEUE", TK_SETTING_TEXT, MEMBER(rabbitmq_queue), TK_QUEUE_DEFAULT, 1, 200, "",
+     "Queue of reservation messages.", 0},
+    {"INTERNAL_API_KEY", TK_SETTING_TEXT, MEMBER(internal_api_key), "", 0, 255, "",
+     "Required on /api/internal routes as X-Internal-Api-Key when set.", 1},
+    {"HOST", TK_SETTING_TEXT, MEMBER(host), "127.0.0.1", 1, 255, "", "Address to listen on.", 0},
+    {"PORT", TK_SETTING_INT, MEMBER(port), "8000", 0, 65535, "", "Port to listen on; 0: any free one.", 0},
+    {"MAX_CONNECTIONS", TK_SETTING_INT, MEMBER(max_connections), "20000", 1, 1000000, "",
+     "Client connections at a time; more are closed at once.", 0},
+    {"IO_TIMEOUT_MS", TK_SETTING_INT, MEMBER(io_timeout_ms), "10000", 100, 600000, "ms",
+     "Longest time for a request to arrive, and for a connection to idle.", 0},
+    {"REQUEST_DEADLINE_MS", TK_SETTING_INT, MEMBER(request_deadline_ms), "2000", 50, 60000, "ms",
+     "A request not served by then is given up.", 0},
+    {"SEAT_CONNECTIONS", TK_SETTING_INT, MEMBER(seat_connections), "2", 1, 16, "",
+     "Postgres connections for reserve, release and confirm.", 0},
+    {"CATALOGUE_CONNECTIONS", TK_SETTING_INT, MEMBER(catalogue_connections), "2", 1, 16, "",
+     "Postgres connections for everything else on the event loop.", 0},
+    {"SEAT_BATCH_ITEMS", TK_SETTING_INT, MEMBER(seat_batch_items), "128", 1, 1000, "", "Reservations in one statement.", 0},
+    {"SEAT_BATCH_SEATS", TK_SETTING_INT, MEMBER(seat_batch_seats), "512", 1, 10000, "", "Seats in one statement.", 0},
+    {"SEAT_BATCHES_IN_FLIGHT", TK_SETTING_INT, MEMBER(seat_batches_in_flight), "2", 1, 16, "",
+     "Reserve statements at a time.", 0},
+    {"SEAT_QUEUE_MAX", TK_SETTING_INT, MEMBER(seat_queue_max), "20000", 1, 1000000, "",
+     "Reservations waiting for a statement; more are refused with 503.", 0},
+    {"SEAT_QUEUE_WAIT_MS", TK_SETTING_INT, MEMBER(seat_queue_wait_ms), "1000", 0, 60000, "ms",
+     "Refuse with 503 when the queue is estimated to take longer; 0: never.", 0},
+    {"SEAT_MAP_CACHE_MB", TK_SETTING_INT, MEMBER(seat_map_cache_mb), "256", 1, 65536, "MiB",
+     "Memory for rendered seat maps.", 0},
+    {"AUTO_MIGRATE", TK_SETTING_BOOL, MEMBER(auto_migrate), "false", 0, 0, "", "Bring the schema up to date at start.", 0},
+    {"DOCS_DIR", TK_SETTING_TEXT, MEMBER(docs_dir), "build/swagger-ui", 0, 1024, "", "Directory of Swagger UI, for /docs.",
+     0},
+    {"LOG_LEVEL", TK_SETTING_LEVEL, MEMBER(log_level), "info", 0, 0, "", "debug, info, warning or error.", 0},
+    {"LOG_FORMAT", TK_SETTING_CHOICE, MEMBER(log_format), "kv", 0, 0, "kv|json", "Shape of log lines.", 0},
+    {"ENABLE_METRICS", TK_SETTING_BOOL, MEMBER(enable_metrics), "true", 0, 0, "", "Serve /metrics.", 0},
+};
+
+const size_t event_setting_count = sizeof(event_settings) / sizeof(event_settings[0]);
+
+static enum tk_err check_broker(const struct event_config *config)
+{
+    struct tk_mq_url url;
+    enum tk_err err = tk_mq_url_parse(config->rabbitmq_url, &url);
+    if (err)
+        fprintf(stderr, "CONFIG: RABBITMQ_URL: expected amqp://user:password@host:port/vhost\n");
+    tk_mq_url_release(&url);
+    return err;
+}
+
+enum tk_err event_config_load(struct event_config *config)
+{
+    *config = (struct event_config){0};
+    enum tk_err err = tk_config_load(event_settings, event_setting_count, config, stderr);
+    if (err)
+        return err;
+    if (config->rabbitmq_host[0] != '\0')
+        config->rabbitmq_url = tk_mq_url_compose(config->rabbitmq_host, (int)config->rabbitmq_port, config->rabbitmq_user,
+                                                 config->rabbitmq_password);
+    return check_broker(config);
+}

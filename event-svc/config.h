@@ -1,0 +1,50 @@
+/**
+ * Settings of event-svc, from the environment.
+ */
+#ifndef EVENT_SVC_CONFIG_H
+#define EVENT_SVC_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/config/config.h"
+#include "shared/log/log.h"
+
+struct event_config {
+    const char *database_url;
+    const char *rabbitmq_url; /* composed from the parts when RABBITMQ_HOST is set */
+    const char *rabbitmq_host;
+    int64_t rabbitmq_port;
+    const char *rabbitmq_user;
+    const char *rabbitmq_password;
+    const char *rabbitmq_exchange;
+    const char *rabbitmq_queue;
+    const char *internal_api_key;
+    const char *host;
+    int64_t port;
+    int64_t max_connections;
+    int64_t io_timeout_ms;
+    int64_t request_deadline_ms;
+    int64_t seat_connections;
+    int64_t catalogue_connections;
+    int64_t seat_batch_items;
+    int64_t seat_batch_seats;
+    int64_t seat_batches_in_flight;
+    int64_t seat_queue_max;
+    int64_t seat_queue_wait_ms;
+    int64_t seat_map_cache_mb;
+    bool auto_migrate;
+    const char *docs_dir;
+    enum tk_log_level log_level;
+    const char *log_format;
+    bool enable_metrics;
+};
+
+extern const struct tk_setting event_settings[];
+extern const size_t event_setting_count;
+
+/** Reads and checks everything together; complaints go to stderr. Text lives as long as the process. */
+TK_MUSTCHECK enum tk_err event_config_load(struct event_config *config);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * Tags look like "v42" and "v42-gz".
+ */
+#include "event-svc/domain/etag.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct etag etag_of(int64_t version, bool gzip)
+{
+    struct etag tag;
+    snprintf(tag.text, sizeof(tag.text), "\"v%" PRId64 "%s\"", version, gzip ? "-gz" : "");
+    return tag;
+}
+
+static struct tk_slice trim(struct tk_slice s)
+{
+    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+static bool tag_is(struct tk_slice tag, int64_t version)
+{
+    if (tag.len > 2 && memcmp(tag.ptr, "W/", 2) == 0)
+        tag = (struct tk_slice){.ptr = tag.ptr + 2, .len = tag.len - 2};
+    return tk_slice_eq_str(tag, etag_of(version, false).text) || tk_slice_eq_str(tag, etag_of(version, true).text) ||
+           tk_slice_eq_str(tag, "*");
+}
+
+/* None of our tags contains a comma, so a list can be cut at each. */
+bool etag_matches(struct tk_slice if_none_match, int64_t version)
+{
+    while (if_none_match.len > 0) {
+        const char *comma = memchr(if_none_match.ptr, ',', if_none_match.len);
+        size_t len = comma != NULL ? (size_t)(comma - if_none_match.ptr) : if_none_match.len;
+        if (tag_is(trim((struct tk_slice){.ptr = if_none_match.ptr, .len = len}), version))
+            return true;
+        size_t used = comma != NULL ? len + 1 : len;
+        if_none_match.ptr += used;
+        if_none_match.len -= used;
+    }
+    return false;
+}

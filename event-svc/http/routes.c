@@ -1,0 +1,48 @@
+/*
+ * Every path this service answers.
+ */
+#include "event-svc/http/routes.h"
+
+#include "shared/contract/seat_api.h"
+#include "shared/http/standard_routes.h"
+
+#define BODY     TK_ROUTE_JSON_BODY
+#define INTERNAL TK_ROUTE_INTERNAL
+#define SEATS    "/api/internal/sessions/{id}/seats"
+
+const struct tk_route event_routes[] = {
+    TK_STANDARD_ROUTES,
+    {"POST", "/api/v1/organizers", organizers_create, BODY, 0},
+    {"GET", "/api/v1/organizers", organizers_list, 0, 0},
+    {"GET", "/api/v1/organizers/{id}", organizers_get, 0, 0},
+    {"PATCH", "/api/v1/organizers/{id}", organizers_patch, BODY, 0},
+    {"DELETE", "/api/v1/organizers/{id}", organizers_delete, 0, 0},
+    {"POST", "/api/v1/locations", locations_create, BODY, 0},
+    {"GET", "/api/v1/locations", locations_list, 0, 0},
+    {"GET", "/api/v1/locations/{id}", locations_get, 0, 0},
+    {"POST", "/api/v1/locations/{id}/halls", halls_create, BODY, 0},
+    {"GET", "/api/v1/locations/{id}/halls", halls_list, 0, 0},
+    {"GET", "/api/v1/halls/{id}", halls_get, 0, 0},
+    {"POST", "/api/v1/halls/{id}/seats", hall_seats_create, BODY, 0},
+    {"GET", "/api/v1/halls/{id}/seats", hall_seats_list, 0, 0},
+    {"POST", "/api/v1/halls/{id}/seats/bulk", hall_seats_create_bulk, BODY, 0},
+    {"POST", "/api/v1/events", events_create, BODY, 0},
+    {"GET", "/api/v1/events", events_list, 0, 0},
+    {"GET", "/api/v1/events/{id}", events_get, 0, 0},
+    {"POST", "/api/v1/sessions", sessions_create, BODY, 0},
+    {"GET", "/api/v1/sessions", sessions_list, 0, 0},
+    {"GET", "/api/v1/sessions/{id}", sessions_get, 0, 0},
+    {"GET", "/api/v1/sessions/{id}/seats", session_seats_get, 0, 0},
+    {"GET", "/api/v1/sessions/{id}/seat-map", session_seat_map_get, 0, 0},
+    {"POST", SEATS "/check-availability", seats_check_availability, BODY | INTERNAL, 0},
+    {"POST", SEATS "/reserve", seats_reserve, BODY | INTERNAL, 0},
+    {"POST", SEATS "/release", seats_release, BODY | INTERNAL, 0},
+    {"POST", SEATS "/confirm", seats_confirm, BODY | INTERNAL, 0},
+    {"POST", TK_SEAT_API_RESERVE_PATH, seats_reserve_batch, BODY | INTERNAL, TK_SEAT_API_MAX_BODY},
+    {"POST", TK_SEAT_API_RELEASE_PATH, seats_release_batch, BODY | INTERNAL, TK_SEAT_API_MAX_BODY},
+    {"GET", "/api/internal/sessions/{id}/pricing", sessions_pricing, INTERNAL, 0},
+    {"GET", "/api/internal/holds", holds_list, INTERNAL, 0},
+    {"GET", "/api/internal/health", tk_standard_health, INTERNAL, 0},
+};
+
+const size_t event_route_count = sizeof(event_routes) / sizeof(event_routes[0]);
