@@ -81,6 +81,14 @@ static bool wait_socket(PGconn *pg, short events, int64_t deadline_us)
     }
 }
 
+/* libpq would print these to stderr, past our log. */
+static void on_notice(void *arg, const PGresult *notice)
+{
+    const struct tk_pgs *conn = arg;
+    tk_log(TK_LOG_DEBUG, "postgres says", TK_KV_STR("connection", conn->config.name),
+           TK_KV_STR("notice", PQresultErrorMessage(notice)));
+}
+
 /* --- connecting --------------------------------------------------------------------------------------------------- */
 
 static bool finish_connecting(PGconn *pg, int64_t deadline_us)
@@ -113,20 +121,24 @@ static bool next_result(PGconn *pg, int64_t deadline_us, PGresult **out)
 }
 
 /* Reads and drops results up to and including the Sync's. False when a statement failed or the connection is lost. */
-static bool drain_to_sync(PGconn *pg, int64_t deadline_us)
+static bool drain_to_sync(const struct tk_pgs *conn, int64_t deadline_us)
 {
     bool ok = true;
     for (;;) {
         PGresult *result;
-        if (!next_result(pg, deadline_us, &result))
+        if (!next_result(conn->pg, deadline_us, &result))
             return false;
-        ExecStatusType status = PQresultStatus(result);
-        PQclear(result);
         if (result == NULL)
             continue;
+        ExecStatusType status = PQresultStatus(result);
+        bool done = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_PIPELINE_SYNC;
+        if (!done && ok)
+            tk_log(conn->down_logged ? TK_LOG_DEBUG : TK_LOG_WARNING, "statement cannot be prepared",
+                   TK_KV_STR("connection", conn->config.name), TK_KV_STR("reason", PQresultErrorMessage(result)));
+        ok = ok && done;
+        PQclear(result);
         if (status == PGRES_PIPELINE_SYNC)
             return ok;
-        ok = ok && (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK);
     }
 }
 
@@ -147,7 +159,7 @@ static bool prepare_all(struct tk_pgs *conn, int64_t deadline_us)
         if (!PQsendPrepare(pg, statement->name, statement->sql, 0, NULL))
             return false;
     }
-    return PQpipelineSync(pg) && drain_to_sync(pg, deadline_us);
+    return PQpipelineSync(pg) && drain_to_sync(conn, deadline_us);
 }
 
 static PGconn *start_connecting(const struct tk_pgs_config *config)
@@ -175,6 +187,8 @@ enum tk_err tk_pgs_connect(struct tk_pgs *conn)
     if (conn->pg != NULL)
         return TK_OK;
     conn->pg = start_connecting(&conn->config);
+    if (conn->pg != NULL)
+        PQsetNoticeReceiver(conn->pg, on_notice, conn);
     if (conn->pg == NULL || !finish_connecting(conn->pg, deadline_us) || !prepare_all(conn, deadline_us)) {
         log_down(conn);
         drop(conn);
