@@ -153,7 +153,7 @@ print_table() {
             printf "$line" "Logs" "$RUN_DIR/log/"
         fi
     }
-    printf '\n    Stop it with ./stop.sh\n'
+    printf '\n    Stop it with ./stop.sh%s\n' "$([ "$RUN_DIR" = "$ROOT/.run" ] || echo " --run-dir $RUN_DIR")"
 }
 
 main() {
