@@ -93,7 +93,7 @@ static enum reservation_flow_state on_hold_refused(struct reservation_flow *f, s
 {
     if (r.detail == RESERVATION_DETAIL_RELEASED && f->keyed && !f->rebound)
         return RESERVATION_FLOW_REBINDING;
-    if (r.in_doubt) /* an earlier try is perhaps still on its way: its id must be buried */
+    if (r.in_doubt && r.detail != RESERVATION_DETAIL_RELEASED) /* a try may still be on its way: its id must be buried */
         f->owed |= OWES_SEATS;
     return fail(f, answer_of_refusal(r.detail));
 }
