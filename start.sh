@@ -79,7 +79,7 @@ choose_mode() {
 
 # One start at a time, and a directory that is ours.
 take_lock() {
-    if ! mkdir -p "$RUN_DIR" 2>/dev/null || [ ! -w "$RUN_DIR" ]; then
+    if ! mkdir -p "$RUN_DIR/log" 2>/dev/null || [ ! -w "$RUN_DIR" ]; then
         die "cannot write to $RUN_DIR (it belongs to $(stat -c %U "$RUN_DIR" 2>/dev/null || echo nobody)): another user started the stack here"
     fi
     exec 8>"$RUN_DIR/lock"
@@ -89,7 +89,6 @@ take_lock() {
 build_programs() {
     local began log="$RUN_DIR/log/build.log"
     began=$(now_ms)
-    mkdir -p "$RUN_DIR/log"
     step "Building"
     if ! make -C "$ROOT" -j"$(nproc)" VARIANT="$VARIANT" all >"$log" 2>&1; then
         show_tail "$log" 40
@@ -115,7 +114,7 @@ fetch_documentation_pages() {
 
 start_native() {
     stack_check_ports_early || exit 1
-    packages_ensure build stack || exit 1
+    packages_ensure build stack demo || exit 1
     build_programs
     exec 6>&1 7>&2 # the trap may run while a probe's output is redirected
     trap 'trap - INT TERM; stack_undo >&6 2>&7; exit 130' INT TERM
@@ -135,6 +134,14 @@ stack_check_ports_early() {
     else
         good "all free"
     fi
+}
+
+# Docker hosts need not be Debian: what is there is not asked for as a package.
+load_demo() {
+    if ! command -v curl >/dev/null || ! command -v jq >/dev/null; then
+        packages_ensure demo || exit 1
+    fi
+    "$ROOT/deploy/demo.sh" "$RUN_DIR/demo.env" || die "the demo could not be loaded"
 }
 
 print_table() {
@@ -169,8 +176,7 @@ main() {
         start_native
     fi
     if [ "$DEMO" = yes ]; then
-        packages_ensure stack || exit 1
-        "$ROOT/deploy/demo.sh" "$RUN_DIR/demo.env"
+        load_demo
     fi
     print_table
 }

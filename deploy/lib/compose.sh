@@ -55,10 +55,9 @@ compose_exists() {
 }
 
 compose_healthy() {
-    local url
-    for url in "$EVENT_URL" "$BOOKING_URL" "$WORKER_URL"; do
-        curl -fsS -o /dev/null --max-time 2 "$url/health" 2>/dev/null || return 1
-    done
+    local states
+    states=$(docker inspect -f '{{.State.Health.Status}}' event-service booking-service booking-worker 2>/dev/null) &&
+        [ "$states" = $'healthy\nhealthy\nhealthy' ]
 }
 
 compose_check_ports() {
