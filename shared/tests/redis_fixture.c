@@ -1,7 +1,9 @@
 #include "shared/tests/redis_fixture.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +26,23 @@ static bool accepts(const char *path)
     return accepted;
 }
 
+static int free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    (void)close(fd);
+    return ntohs(address.sin_port);
+}
+
 void redis_process_start(struct redis_process *process, const char *password)
 {
     char socket_path[128];
+    char port[16];
     (void)snprintf(socket_path, sizeof(socket_path), "%s/redis.sock", process->dir);
+    (void)snprintf(port, sizeof(port), "%d", process->port);
     process->pid = fork();
     cr_assert_geq(process->pid, 0);
     if (process->pid == 0) {
@@ -35,8 +50,9 @@ void redis_process_start(struct redis_process *process, const char *password)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test crashes */
         (void)dup2(null, STDOUT_FILENO);
         (void)dup2(null, STDERR_FILENO);
-        (void)execl(SERVER, SERVER, "--port", "0", "--unixsocket", socket_path, "--save", "", "--appendonly", "no", "--dir",
-                    process->dir, "--requirepass", password != NULL ? password : "", (char *)NULL);
+        (void)execl(SERVER, SERVER, "--bind", "127.0.0.1", "--port", port, "--unixsocket", socket_path, "--save", "",
+                    "--appendonly", "no", "--dir", process->dir, "--requirepass", password != NULL ? password : "",
+                    (char *)NULL);
         _exit(127);
     }
     for (int i = 0; i < 500 && !accepts(socket_path); i++)
@@ -52,6 +68,7 @@ void redis_process_open(struct redis_process *process)
         cr_skip_test("no " SERVER);
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    process->port = free_port();
     cr_assert_not_null(mkdtemp(process->dir));
     (void)snprintf(process->url, sizeof(process->url), "unix://%s/redis.sock", process->dir);
     redis_process_start(process, NULL);

@@ -10,7 +10,8 @@
 struct redis_process {
     pid_t pid;
     char dir[64];
-    char url[128];
+    char url[128]; /* of the unix socket */
+    int port;      /* it listens on 127.0.0.1 as well */
 };
 
 /** Makes the directory and starts the server. Skips the test, saying so, where no redis-server is installed. */

@@ -207,17 +207,47 @@ Test(redis_live, it_may_be_away_when_we_start)
     tk_redis_close(redis);
 }
 
-Test(redis_live, a_password_is_sent_and_a_wrong_one_never_gets_up)
+Test(redis_live, a_password_and_a_database_are_sent)
 {
-    struct tk_redis_config config = {.url = "redis://127.0.0.1:1", .deadline_ms = 50, .retry_ms = 50, .max_pending = 10};
+    char url[128];
+    redis_process_open(&process);
+    redis_process_kill(&process);
+    redis_process_start(&process, "s3cret");
+    (void)snprintf(url, sizeof(url), "redis://default:s3cret@localhost:%d/3", process.port);
+    open_url(url, 10);
+    cr_assert(wait_up(true, 3000));
+    expect(TK_STEP_OK, "OK", 6, SET);
+    tk_redis_close(redis);
+    (void)snprintf(url, sizeof(url), "redis://:s3cret@127.0.0.1:%d", process.port);
+    open_url(url, 10);
+    cr_assert(wait_up(true, 3000));
+    struct answer answer;
+    cr_assert_eq(command(&answer, 2, GET), TK_OK);
+    turn_for(20);
+    cr_assert_eq(answer.step, TK_STEP_OK);
+    cr_assert_str_eq(answer.text, "", "the key went to database 3");
+    tk_redis_close(redis);
+}
+
+Test(redis_live, a_wrong_or_missing_password_never_counts_as_up)
+{
+    char url[128];
     redis_process_open(&process);
     redis_process_kill(&process);
     redis_process_start(&process, "s3cret");
     open_url(process.url, 10);
-    cr_assert_not(wait_up(true, 500), "NOAUTH must not count as up");
+    cr_assert_not(wait_up(true, 400), "NOAUTH");
     tk_redis_close(redis);
-    cr_assert_eq(tk_redis_open(loop, &config, &redis), TK_OK);
-    cr_assert_not(wait_up(true, 300), "nobody there");
+    (void)snprintf(url, sizeof(url), "redis://:wrong@127.0.0.1:%d", process.port);
+    open_url(url, 10);
+    cr_assert_not(wait_up(true, 400), "WRONGPASS");
+    tk_redis_close(redis);
+}
+
+Test(redis_live, nobody_listening_is_down_and_stays_cheap)
+{
+    open_url("redis://127.0.0.1:1", 10);
+    cr_assert_not(wait_up(true, 300));
     tk_redis_close(redis);
 }
 
