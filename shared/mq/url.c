@@ -27,7 +27,7 @@ enum tk_err tk_mq_url_parse(const char *text, struct tk_mq_url *out)
     *out = (struct tk_mq_url){0};
     amqp_default_connection_info(&info);
     if (amqp_parse_url(memory, &info) != AMQP_STATUS_OK || info.ssl || info.host[0] == '\0' || info.port <= 0 ||
-        info.port > 65535 || info.vhost[0] == '\0') {
+        info.port > 65535) {
         free(memory);
         return TK_ERR_INVALID;
     }
@@ -36,7 +36,7 @@ enum tk_err tk_mq_url_parse(const char *text, struct tk_mq_url *out)
                               .port = info.port,
                               .user = info.user,
                               .password = info.password,
-                              .vhost = info.vhost};
+                              .vhost = info.vhost[0] != '\0' ? info.vhost : "/"};
     return TK_OK;
 }
 

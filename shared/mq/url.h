@@ -12,7 +12,7 @@ struct tk_mq_url {
     int port;
     const char *user;
     const char *password;
-    const char *vhost; /* "/" when the URL names none */
+    const char *vhost; /* "/" when the URL names none, or an empty one: nobody means that */
 };
 
 /** Fills `out`. TK_ERR_INVALID: not such a URL (amqps included, see docs/DECISIONS.md). Free with tk_mq_url_release(). */

@@ -200,14 +200,19 @@ enum tk_err tk_pgs_connect(struct tk_pgs *conn)
     return TK_OK;
 }
 
-/* An idle connection with something to read is either closed or has a notice; consuming input tells which. */
+/*
+ * An idle connection with something to read got a notice, or is being closed. A server that ends a session says why first
+ * and closes then, so one look is not enough.
+ */
 static void drop_if_dead(struct tk_pgs *conn)
 {
-    if (conn->pg == NULL)
-        return;
-    struct pollfd pfd = {.fd = PQsocket(conn->pg), .events = POLLIN};
-    if (poll(&pfd, 1, 0) > 0 && (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK))
-        drop(conn);
+    for (int look = 0; conn->pg != NULL && look < 4; look++) {
+        struct pollfd pfd = {.fd = PQsocket(conn->pg), .events = POLLIN};
+        if (poll(&pfd, 1, 0) == 0)
+            return;
+        if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK)
+            drop(conn);
+    }
 }
 
 static enum tk_err ensure_connected(struct tk_pgs *conn)

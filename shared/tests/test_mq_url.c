@@ -30,6 +30,9 @@ Test(mq_url, defaults)
     cr_expect_str_eq(url.user, "guest");
     cr_expect_str_eq(url.vhost, "/");
     tk_mq_url_release(&url);
+    cr_assert_eq(tk_mq_url_parse("amqp://localhost:5672/", &url), TK_OK);
+    cr_expect_str_eq(url.vhost, "/");
+    tk_mq_url_release(&url);
     cr_assert_eq(tk_mq_url_parse("amqp://guest:guest@127.0.0.1:5672/%2F", &url), TK_OK);
     cr_expect_str_eq(url.vhost, "/");
     tk_mq_url_release(&url);
