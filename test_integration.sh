@@ -85,11 +85,12 @@ integration_close() {
 
 if [ "$PRIVATE" = yes ]; then
     stack_private
-    export MOCK_PAYMENT_ENABLED=true MOCK_PAYMENT_SUCCESS_RATE=1.0 SECRET_KEY=${SECRET_KEY:-integration-test-secret-key-0123456789}
+    export MOCK_PAYMENT_ENABLED=true MOCK_PAYMENT_SUCCESS_RATE=1.0 SECRET_KEY=integration-test-secret-key-0123456789
     export ORPHAN_SWEEP_INTERVAL_SECONDS=1 ORPHAN_GRACE_SECONDS=1
     stack_start || exit 2
 else
     load_env_file .env
+    export SECRET_KEY=${SECRET_KEY:-local-development-only-change-me-please-0001} # the programs' default
     stack_attach || {
         printf 'no stack is running; start one with ./start.sh, or run ./test_integration.sh --private\n' >&2
         exit 2

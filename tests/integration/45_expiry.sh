@@ -5,7 +5,7 @@
 HOLD_SECONDS=3
 
 short_instance() { # a booking-svc beside the stack's own, with holds of a few seconds
-    instance_start booking-svc RESERVATION_TIMEOUT_SECONDS=$HOLD_SECONDS SECRET_KEY="${SECRET_KEY:-}" \
+    instance_start booking-svc RESERVATION_TIMEOUT_SECONDS=$HOLD_SECONDS \
         MOCK_PAYMENT_ENABLED=true MOCK_PAYMENT_SUCCESS_RATE=1.0
     expect "health" $? 0
     SHORT_URL=$INSTANCE_URL
@@ -113,6 +113,7 @@ if have_programs; then
     check "the seat sells to the next buyer" the_seat_sells_to_the_next
     check "confirm against expiry: one wins, both databases agree" confirm_races_expiry
     check "a hundred holds expire together" many_holds_expire_together
+    instances_stop
 else
     skip "expiry of holds" "the programs are not built here"
 fi

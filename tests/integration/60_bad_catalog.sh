@@ -36,8 +36,8 @@ refused "an escaped NUL in a string" POST "$ORGANIZERS" 400 not_json - '{"name":
 refused "half a surrogate pair" POST "$ORGANIZERS" 400 not_json - '{"name": "\ud83c"}'
 
 # --- around the body
-refused "no content type" POST "$ORGANIZERS" 415 unsupported_media_type - '{"name": "a"}' -H 'Content-Type:'
-refused "another content type" POST "$ORGANIZERS" 415 unsupported_media_type - '{"name": "a"}' -H 'Content-Type: text/plain'
+CONTENT_TYPE='' refused "no content type" POST "$ORGANIZERS" 415 unsupported_media_type - '{"name": "a"}'
+CONTENT_TYPE=text/plain refused "another content type" POST "$ORGANIZERS" 415 unsupported_media_type - '{"name": "a"}'
 refused "more than 1 MiB" POST "$ORGANIZERS" 413 body_too_large - "@$WORK/huge"
 refused "more than 1 MiB in chunks" POST "$ORGANIZERS" 413 body_too_large - "@$WORK/huge" -H 'Transfer-Encoding: chunked'
 refused "a method the path does not have" PUT "$ORGANIZERS" 405 method_not_allowed - '{"name": "a"}'
@@ -98,11 +98,11 @@ refused_member "no time" POST "$SESSIONS" /start_time "$(session_json 1 tomorrow
 refused_member "31 February" POST "$SESSIONS" /start_time "$(session_json 1 2099-02-31T00:00:00Z 2099-04-01T00:00:00Z)"
 
 # --- ids that lead nowhere
-refused "an unknown organizer" POST "$EVENTS" 422 validation_failed /organizer_id \
+refused "an unknown organizer" POST "$EVENTS" 404 not_found /organizer_id \
     "{\"title\": \"t\", \"description\": \"\", \"event_type\": \"concert\", \"organizer_id\": \"$NOBODY\"}"
 refused "seats for an unknown hall" POST "$EVENT_URL/api/v1/halls/$NOBODY/seats/bulk" 404 not_found - \
     '[{"section": "s", "row_count": 1, "col_count": 1, "seat_type": "standard"}]'
-refused "a session in an unknown hall" POST "$SESSIONS" 422 validation_failed /hall_id \
+refused "a session in an unknown hall" POST "$SESSIONS" 404 not_found /hall_id \
     "$(HALL_ID=$NOBODY && session_json 1 "$(from_now '80 days')" "$(from_now '81 days')")"
 refused "no UUID in the path" GET "$ORGANIZERS/1" 404 not_found - ''
 refused "an unknown session" GET "$SESSIONS/$NOBODY" 404 not_found - ''

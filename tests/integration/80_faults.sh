@@ -79,15 +79,16 @@ redis_command() { # spoken over a plain socket, so that no client is needed
 }
 
 redis_is_away() {
-    local user
+    local user id
     user=$(uuid)
     quietly service_stop redis
     take 2
     reserve "$user" "${TAKEN[0]}"
     expect_status 201
+    id=$RESERVATION_ID
     reserve "$(uuid)" "${TAKEN[0]}"
     expect_problem 409 seats_taken
-    confirm "$user" "$RESERVATION_ID"
+    confirm "$user" "$id"
     expect_status 200
     get "$BOOKING_URL/health"
     expect_status 200
@@ -195,6 +196,7 @@ nothing_was_reported() { # sanitizers write into the logs
 if [ "$PRIVATE" = yes ]; then
     check "kill -9 of the worker: holds stay, confirm is 410, seats come back with the worker" worker_killed_with_holds_outstanding
     check "two workers expire each hold once" two_workers_expire_once
+    instances_stop
     check "kill -9 of both services between reserve and confirm" services_killed_in_the_middle
     check "Redis forgets everything during a race: one winner each" redis_forgets
     check "Redis away: booking goes on, no seat twice" redis_is_away

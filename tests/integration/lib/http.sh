@@ -18,10 +18,10 @@ get() { # URL [CURL ARGUMENT…]
     request GET "$@"
 }
 
-send() { # METHOD URL JSON [CURL ARGUMENT…]
+send() { # METHOD URL JSON [CURL ARGUMENT…]; CONTENT_TYPE overrides the type, empty sends none
     local method=$1 url=$2 body=$3
     shift 3
-    request "$method" "$url" -H 'Content-Type: application/json' --data-binary "$body" "$@"
+    request "$method" "$url" -H "Content-Type:${CONTENT_TYPE- application/json}" --data-binary "$body" "$@"
 }
 
 body() {
@@ -113,7 +113,7 @@ volley_tally() { # → "201:1 409:49"
 # --- below HTTP -------------------------------------------------------------------------------------------------------
 
 # raw URL SECONDS: sends standard input over a plain socket, prints what comes back until the other side closes or SECONDS
-# have passed.
+# have passed. Redirect from a file rather than pipe into a function that asserts: a pipe is a subshell.
 raw() {
     local host port fd
     host=${1#*://}
