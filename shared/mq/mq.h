@@ -73,12 +73,12 @@ TK_MUSTCHECK enum tk_err tk_mq_publish(struct tk_mq *mq, struct tk_mq_message *m
 
 struct tk_mq_delivery {
     uint64_t tag;
-    bool redelivered;
     struct tk_slice routing_key; /* arena memory, as the rest */
     struct tk_slice message_id;
     struct tk_slice traceparent;
     struct tk_slice body; /* empty with `oversized` set when larger than 1 MiB */
     bool oversized;
+    bool redelivered;
 };
 
 /** Starts consuming config->queue. Call after each tk_mq_connect(). */

@@ -22,7 +22,7 @@
 #include "shared/pg/sync.h"
 
 struct tk_outbox_config {
-    const char *name;         /* log object, application_name */
+    const char *name; /* log object, application_name */
     const char *database_url;
     struct tk_mq_config mq;
     int64_t min_age_ms; /* leave younger rows to the other relay; 0 in booking-svc */

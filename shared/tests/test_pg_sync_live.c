@@ -73,7 +73,7 @@ Test(pg_sync_live, a_refused_statement_says_why_and_leaves_the_connection_usable
 {
     struct tk_pgs *conn = open_conn(live_url(), 3000);
     struct tk_pg_op op;
-    int64_t value;
+    int64_t value = 0;
     tk_pg_op_init(&op);
     tk_params_i64(tk_pg_op_step(&op, &DIVIDE), 0);
     tk_pg_op_step(&op, &PID); /* aborted along with the first */
@@ -100,7 +100,7 @@ Test(pg_sync_live, a_deadline_ends_in_unknown_and_the_next_call_reconnects)
 {
     struct tk_pgs *conn = open_conn(live_url(), 5000);
     struct tk_pg_op op;
-    int64_t value;
+    int64_t value = 0;
     int64_t started_us = tk_mono_us();
     cr_assert_eq(tk_pgs_connect(conn), TK_OK);
     tk_pg_op_init(&op);
@@ -118,8 +118,8 @@ Test(pg_sync_live, a_connection_that_died_idle_is_replaced_unnoticed)
     const char *url = live_url();
     struct tk_pgs *conn = open_conn(url, 3000);
     struct tk_pgs *killer = open_conn(url, 3000);
-    int64_t pid;
-    int64_t other;
+    int64_t pid = 0;
+    int64_t other = 0;
     cr_assert_eq(run_i64(conn, &PID, 0, &pid), TK_STEP_OK);
     cr_assert_eq(run_i64(killer, &KILL, pid, NULL), TK_STEP_OK);
     cr_assert_eq(run_i64(killer, &NAP, 200, NULL), TK_STEP_OK);
@@ -146,7 +146,7 @@ Test(pg_sync_live, a_broken_transaction_is_never_continued_on_a_new_connection)
     const char *url = live_url();
     struct tk_pgs *conn = open_conn(url, 3000);
     struct tk_pgs *killer = open_conn(url, 3000);
-    int64_t pid;
+    int64_t pid = 0;
     cr_assert_eq(tk_pgs_begin(conn), TK_OK);
     cr_assert_eq(run_i64(conn, &PID, 0, &pid), TK_STEP_OK);
     cr_assert_eq(run_i64(killer, &KILL, pid, NULL), TK_STEP_OK);
