@@ -27,13 +27,25 @@ struct seat_map_renderer {
 
 static struct tk_metric renderings = TK_HISTOGRAM("seat_map_render_seconds", NULL, "Reading and rendering a seat map");
 
+/* Twice: a connection that broke while it was idle is noticed only by using it, and reading again is harmless. */
+static enum tk_step read_rows(struct seat_map_renderer *renderer, const struct tk_uuid *session_id, struct tk_pg_op *op)
+{
+    enum tk_step step = TK_STEP_UNKNOWN;
+    for (int attempt = 0; attempt < 2 && step == TK_STEP_UNKNOWN; attempt++) {
+        if (attempt > 0)
+            tk_pgs_release(op);
+        tk_pg_op_init(op);
+        seat_map_select(op, session_id);
+        step = tk_pgs_run(renderer->pg, op);
+    }
+    return step;
+}
+
 static void render(struct seat_map_renderer *renderer, struct render_job *job)
 {
     struct tk_pg_op op;
     int64_t started_us = tk_mono_us();
-    tk_pg_op_init(&op);
-    seat_map_select(&op, &job->session_id);
-    if (tk_pgs_run(renderer->pg, &op) == TK_STEP_OK) {
+    if (read_rows(renderer, &job->session_id, &op) == TK_STEP_OK) {
         seat_map_free(job->map);
         job->map = seat_map_render(&job->session_id, op.outcome.rows[0]);
         job->err = job->map != NULL ? TK_OK : TK_ERR_NOT_FOUND;
