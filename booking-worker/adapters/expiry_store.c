@@ -29,7 +29,7 @@ static const struct tk_pg_statement expire_statement = {
 static const struct tk_pg_statement history_statement = {
     "worker_expire_history",
     "INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason) "
-    "SELECT id, revision, 'active', 'expired', 'booking-worker', 'hold expired' "
+    "SELECT id, revision, 'active', 'expired', 'worker', 'hold expired' "
     "FROM unnest($1::uuid[], $2::bigint[]) AS t (id, revision)"};
 
 /* Losing this update in a crash only means looking again, so it does not wait for the disk. */

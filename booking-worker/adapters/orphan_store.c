@@ -21,7 +21,7 @@ static const struct tk_pg_statement entomb_statement = {
     "  FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t (id, session_id, expiry_time) ORDER BY id"
     "  ON CONFLICT (id) DO NOTHING RETURNING id) "
     "INSERT INTO reservation_history (reservation_id, revision, to_status, actor, reason) "
-    "SELECT id, 1, 'expired', 'booking-worker', 'hold without a reservation' FROM put "
+    "SELECT id, 1, 'expired', 'worker', 'hold without a reservation' FROM put "
     "ON CONFLICT DO NOTHING RETURNING reservation_id"};
 
 static const struct tk_pg_statement look_statement = {
