@@ -25,7 +25,7 @@ metrics_are_prometheus() { # URL
     expect_status 200
     expect_match "content type" "$(header content-type)" '^text/plain'
     expect "lines that are neither comments nor samples" \
-        "$(grep -cvE '^(#|$|[a-zA-Z_:][a-zA-Z0-9_:]*(\{[^}]*\})? [-+0-9.eE]+(Inf|NaN)?$)' "$WORK/body")" 0
+        "$(grep -cvE '^(#|$|[a-zA-Z_:][a-zA-Z0-9_:]*(\{([^"}]|"[^"]*")*\})? [-+0-9.eE]+(Inf|NaN)?$)' "$WORK/body")" 0
     expect_match "process metrics" "$(body)" process_resident_memory_bytes
 }
 

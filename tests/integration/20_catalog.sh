@@ -93,7 +93,7 @@ labels_sort_naturally() {
         send POST "$EVENT_URL/api/v1/halls/$HALL_ID/seats" \
             "{\"section\": \"Zeta\", \"row_number\": \"A\", \"seat_number\": $label, \"seat_type\": \"standard\"}"
         expect_status 201
-        expect_json '.seat_number == $label' --arg label "$label"
+        expect_json '.seat_number == $number' --arg number "$label"
     done
     create /api/v1/sessions "$(session_json 10 "$(from_now '40 days')" "$(from_now '41 days')")" session_id
     get "$EVENT_URL/api/v1/sessions/$ID/seats"
