@@ -11,6 +11,7 @@
 #define HOLD_CALLS     4 /* in flight */
 #define RELEASE_CALLS  1
 #define PROBE_MS       2000
+#define MIN_TRY_MS     50   /* for items whose time ran out while they waited */
 #define MAX_WEIGHT     2000 /* seats per call: about 100 bytes each in the answer */
 #define RELEASE_FACTOR 4    /* the release queue may hold this many times what the hold queue may */
 
@@ -172,12 +173,26 @@ static void call_encode(const struct seat_call *call, struct tk_buf *body)
     assert(!body->overflow); /* MAX_WEIGHT seats and TK_SEAT_API_MAX_ITEMS items fit */
 }
 
+/** Half of the time for the first try, the rest for the second; never longer than the most patient item waits. */
+static int64_t try_timeout_ms(const struct seat_call *call)
+{
+    const int64_t half_ms = call->queue->client->timeout_ms / 2;
+    const int64_t now_us = tk_mono_us();
+    int64_t left_us = 0;
+    for (size_t i = 0; i < call->count; i++) {
+        if (call->items[i]->deadline_us - now_us > left_us)
+            left_us = call->items[i]->deadline_us - now_us;
+    }
+    const int64_t left_ms = left_us / TK_US_PER_MS / (call->second_try ? 1 : 2);
+    return left_ms > half_ms ? half_ms : left_ms < MIN_TRY_MS ? MIN_TRY_MS : left_ms;
+}
+
 static void call_send(struct seat_call *call)
 {
     struct event_client *client = call->queue->client;
     struct tk_buf body = TK_BUF_INIT(TK_SEAT_API_MAX_BODY);
     call_encode(call, &body);
-    if (tk_http_client_call(client->http, "POST", call->queue->kind->path, &body, NULL, NULL, client->timeout_ms / 2,
+    if (tk_http_client_call(client->http, "POST", call->queue->kind->path, &body, NULL, NULL, try_timeout_ms(call),
                             on_response, call)) {
         tk_buf_release(&body);
         tk_loop_defer(client->loop, &call->deferred, on_not_sent, call);

@@ -8,6 +8,8 @@
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
 
+#define MIN_BATCH_MS 50 /* for items whose time ran out while they waited */
+
 struct write_queue {
     struct tk_loop *loop;
     struct tk_pg *pg;
@@ -137,6 +139,19 @@ static void on_answer(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
         count_down(wf, count);
 }
 
+/** Long enough for the batch, but no longer than the most patient item waits. */
+static int64_t part_deadline_us(const struct write_flight *wf, size_t first, size_t count)
+{
+    const int64_t now_us = tk_mono_us();
+    const int64_t longest_us = now_us + wf->queue->timeout_ms * TK_US_PER_MS;
+    int64_t deadline_us = now_us + MIN_BATCH_MS * TK_US_PER_MS;
+    for (size_t i = first; i < first + count; i++) {
+        if (wf->items[i]->base.deadline_us > deadline_us)
+            deadline_us = wf->items[i]->base.deadline_us;
+    }
+    return deadline_us < longest_us ? deadline_us : longest_us;
+}
+
 static enum tk_err send_part(struct write_flight *wf, size_t first, size_t count)
 {
     struct write_op *part = tk_alloc(sizeof(*part));
@@ -145,7 +160,7 @@ static enum tk_err send_part(struct write_flight *wf, size_t first, size_t count
     part->count = count;
     tk_pg_op_init(&part->op);
     wf->queue->kind->fill(&part->op, wf->items + first, count);
-    part->op.deadline_us = tk_mono_us() + wf->queue->timeout_ms * TK_US_PER_MS;
+    part->op.deadline_us = part_deadline_us(wf, first, count);
     part->op.done = on_answer;
     part->op.arg = part;
     const enum tk_err err = tk_pg_submit(wf->queue->pg, &part->op);

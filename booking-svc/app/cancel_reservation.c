@@ -79,7 +79,7 @@ static void cancelled(struct cancel_run *c)
 {
     c->reservation->status = RESERVATION_CANCELLED;
     c->reservation->updated_at_us = c->write.updated_at_us;
-    tk_log(TK_LOG_INFO, "reservation cancelled", TK_KV_UUID("reservation", &c->reservation->id),
+    tk_log(TK_LOG_DEBUG, "reservation cancelled", TK_KV_UUID("reservation", &c->reservation->id),
            TK_KV_STR("request", c->request.request_id));
     tk_outbox_relay_notify(c->app->relay);
     give_seats_back(c);

@@ -213,7 +213,7 @@ static void log_answer(const struct confirm_run *c, enum confirm_answer answer)
                TK_KV_STR("request", c->request.request_id), TK_KV_STR("verdict", confirm_answer_name(c->flow.verdict)),
                TK_KV_INT("took_ms", took_ms));
     else if (c->flow.verdict != CONFIRM_ANSWER_NONE)
-        tk_log(TK_LOG_INFO, "payment settled", TK_KV_UUID("reservation", &c->request.reservation_id),
+        tk_log(TK_LOG_DEBUG, "payment settled", TK_KV_UUID("reservation", &c->request.reservation_id),
                TK_KV_UUID("attempt", &c->attempt_id), TK_KV_STR("request", c->request.request_id),
                TK_KV_STR("verdict", confirm_answer_name(c->flow.verdict)), TK_KV_INT("took_ms", took_ms));
 }

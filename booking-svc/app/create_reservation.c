@@ -370,12 +370,12 @@ void create_reservation_metrics(void)
     tk_metrics_register(&lock_refused);
 }
 
-/** Successes are logged once, doubts loudly, refusals only counted. */
+/** The HTTP server logs each write once; the history has the rest. Doubts are loud, refusals only counted. */
 static void log_answer(const struct create_flow *c, enum reservation_answer answer)
 {
     const int64_t took_ms = (tk_mono_us() - c->request.received_us) / TK_US_PER_MS;
     if (answer == RESERVATION_ANSWER_CREATED)
-        tk_log(TK_LOG_INFO, "reservation created", TK_KV_UUID("reservation", &c->reservation_id),
+        tk_log(TK_LOG_DEBUG, "reservation created", TK_KV_UUID("reservation", &c->reservation_id),
                TK_KV_STR("request", c->request.request_id), TK_KV_INT("seats", c->request.seat_count),
                TK_KV_INT("took_ms", took_ms));
     else if (answer == RESERVATION_ANSWER_OUTCOME_UNKNOWN)
