@@ -73,6 +73,7 @@ compose_check_ports() {
     return "$bad"
 }
 
+# compose_fail WHY fresh|was-running: shows what is known; a composition that this run started is taken down again.
 compose_fail() {
     local service
     complain "$1"
@@ -82,6 +83,18 @@ compose_fail() {
     done
     [ "$2" = was-running ] || compose down >/dev/null 2>&1 || true
     return 1
+}
+
+compose_build() {
+    local began log="$RUN_DIR/log/image.log"
+    began=$(now_ms)
+    step "Building the image of the services (log: $log)"
+    if ! compose build >"$log" 2>&1; then
+        complain "the image could not be built"
+        show_tail "$log" 40
+        return 1
+    fi
+    good "image ticketing-backend ($(seconds_since "$began"))"
 }
 
 compose_start() {
@@ -96,18 +109,15 @@ compose_start() {
         compose_check_ports || return 1
     fi
     settings_save || return 1
-    step "Building the image of the services"
-    compose build || return 1
+    compose_build || return 1
     step "Starting the composition"
-    compose up -d || {
+    if ! compose up -d; then
         compose_fail "the composition did not come up" "$before"
-        return 1
-    }
-    if ! wait_for 90 compose_healthy; then
+    elif ! wait_for 90 compose_healthy; then
         compose_fail "the services are not healthy after 90 s" "$before"
-        return 1
+    else
+        good "all services are healthy"
     fi
-    good "all services are healthy"
 }
 
 # compose_stop --keep-data|--delete-data
