@@ -63,13 +63,16 @@ stop_native() {
     if stack_running; then
         step "Stopping the native stack"
     else
-        say "no native stack is running"
+        say "no stack is running"
     fi
     stack_stop "$CHOICE" || die "not everything stopped; see above"
+}
+
+say_about_data() {
     if [ "$CHOICE" = --delete-data ]; then
         good "data deleted"
     else
-        say "data kept in $RUN_DIR"
+        say "data kept; ./stop.sh --delete-data removes it"
     fi
 }
 
@@ -79,15 +82,18 @@ main() {
     settings_restore || true
     settings_defaults || exit 1
     [ "$CHOICE" != ask ] || ask
-    if [ "$RUN_DIR" = "$ROOT/.run" ] && compose_exists; then
+    # Volumes outlive their containers: a stack that was stopped with its data kept can still be asked to delete it.
+    if [ "$RUN_DIR" = "$ROOT/.run" ] && { compose_exists || { [ "$STACK_MODE" = docker ] && docker_answers; }; }; then
         step "Stopping the Compose stack"
         compose_stop "$CHOICE"
-    fi
-    if [ -d "$RUN_DIR" ]; then
+        [ "$CHOICE" = --keep-data ] || stack_delete_data
+    elif [ -d "$RUN_DIR" ]; then
         stop_native
     else
-        say "no native stack was started here"
+        say "no stack was started here"
+        exit 0
     fi
+    say_about_data
 }
 
 main "$@"

@@ -37,5 +37,8 @@ packages_ensure() {
         fi
     fi
     # shellcheck disable=SC2086
-    "${sudo[@]}" "$ROOT/deploy/install-packages.sh" $missing
+    "${sudo[@]}" "$ROOT/deploy/install-packages.sh" $missing || {
+        complain "the packages could not be installed; is a Debian 12 mirror within reach?"
+        return 1
+    }
 }
