@@ -12,8 +12,7 @@
 
 enum tk_err connection_open(struct connection *c, const struct sockaddr_in *address)
 {
-    *c = (struct connection){
-        .fd = -1, .out = TK_BUF_INIT(1u << 20), .in = TK_BUF_INIT(CONNECTION_MAX_RESPONSE), .user = c->user};
+    *c = (struct connection){.fd = -1, .out = TK_BUF_INIT(1u << 20), .in = TK_BUF_INIT(CONNECTION_MAX_RESPONSE)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return TK_ERR_IO;

@@ -14,7 +14,7 @@
 #include "shared/base/result.h"
 #include "shared/base/str.h"
 
-#define CONNECTION_MAX_RESPONSE (4u << 20) /* bytes, head and body */
+#define CONNECTION_MAX_RESPONSE (16u << 20) /* bytes, head and body */
 
 struct connection {
     int fd; /* -1 when closed */
@@ -22,7 +22,6 @@ struct connection {
     size_t sent;
     struct tk_buf in;
     bool busy;
-    void *user;
 };
 
 struct response {

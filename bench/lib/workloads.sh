@@ -1,0 +1,290 @@
+# shellcheck shell=bash
+# The workloads. One more of them is: a line in `describe`, a function measure_NAME that leaves $OUT/NAME.json, and its place
+# in the lists of bench/run.sh.
+
+describe() {
+    case $1 in
+    W1) echo 'complete bookings: reserve 1-4 seats, confirm, SOLD in event-svc' ;;
+    W3) echo 'reservations of 1-4 seats' ;;
+    W5) echo 'refusals when sold out' ;;
+    W6) echo 'seat map of 20,000 seats' ;;
+    W7) echo 'expiry of 100,000 holds while selling at half load' ;;
+    L1) echo 'latency at 70 % of W1, open loop; L2: confirm to SOLD' ;;
+    M1) echo 'memory with 10,000 keep-alive connections' ;;
+    R1) echo 'W3 over the same SQL, one transaction per reservation' ;;
+    R2) echo 'W3 over W3 with every batch capped at 1' ;;
+    overload) echo 'goodput at three times the saturating load' ;;
+    sweep) echo 'throughput and latency over load' ;;
+    G1) echo 'W3 with ever more rows in the tables' ;;
+    *) die "no workload is called $1" ;;
+    esac
+}
+
+# run_workload NAME: nothing is left of a workload that fails.
+run_workload() {
+    local before
+    fresh_stack || return 1
+    rm -f "$OUT/$1.runs" "$OUT/$1.json"
+    [ -n "${ONE_STACK:-}" ] || rm -f "$OUT/answers.txt"
+    if "measure_$1" && check; then
+        say "mean batch (batches): $(batch_sizes)"
+        report_row "$1"
+        return 0
+    fi
+    rm -f "$OUT/$1.json"
+    return 1
+}
+
+# enough_seats RATE: on sale for REPEATS runs at this many reservations (2.5 seats on average) per second.
+enough_seats() {
+    local seats=$(($1 * REPEATS * (SECONDS_EACH + WARMUP) * 5 / 2))
+    put_on_sale "$(((seats + 49999) / 50000))" 50000
+}
+
+# need NAME: the figure of another workload, measured now, on this stack, when this run has not done so yet.
+need() {
+    [ -f "$OUT/$1.json" ] || { "measure_$1" && check; }
+}
+
+repeat_sales() { # NAME FIELD UNIT ARGUMENTS…
+    local name=$1 field=$2 unit=$3 i
+    shift 3
+    for ((i = 0; i < REPEATS; i++)); do
+        sell_enough "$@" || return 1
+        keep "$name"
+    done
+    fold "$name" "$field" "$unit"
+}
+
+# --- W3, and what compares with it ----------------------------------------------------------------------------------
+
+measure_W3() {
+    enough_seats "${BENCH_MAX_RATE:-6000}" && repeat_sales W3 created_per_s reservations/s --workload reserve
+}
+
+measure_R1() {
+    need W3 && floor_measure || return 1
+    jq -n --slurpfile w3 "$OUT/W3.json" --slurpfile floor "$OUT/floor.json" '$w3[0] as $w3 | $floor[0] as $floor |
+        {median: ($w3.median / $floor.median), worst: ($w3.worst / $floor.median), unit: "times",
+         floor: $floor, over_floor_without_version_row: ($w3.median / $floor.without_version_row)}' >"$OUT/R1.json"
+}
+
+measure_R2() {
+    need W3 && enough_seats 1500 && restart_services BATCH_MAX_ITEMS=1 SEAT_BATCH_ITEMS=1 || return 1
+    repeat_sales unbatched created_per_s reservations/s --workload reserve && restart_services || return 1
+    jq -n --slurpfile w3 "$OUT/W3.json" --slurpfile one "$OUT/unbatched.json" '{median: ($w3[0].median / $one[0].median),
+        worst: ($w3[0].worst / $one[0].median), unit: "times", unbatched: $one[0]}' >"$OUT/R2.json"
+}
+
+# Goodput: what is still sold when three times as many come as can be served, on many connections.
+measure_overload() {
+    local peak
+    need W3 && enough_seats "${BENCH_MAX_RATE:-6000}" || return 1
+    peak=$(figure W3)
+    repeat_sales overload created_per_s reservations/s --workload reserve --rate "$(portion "$peak" 3)" --connections 4000 || return 1
+    add overload "$(jq --argjson peak "$peak" '{of_peak: (.median / $peak)}' "$OUT/overload.json")"
+}
+
+# --- complete bookings ------------------------------------------------------------------------------------------------
+
+COMMIT_TIME='pg_xact_commit_timestamp(xmin)'
+
+# What happened between the first and the last microsecond of the measured time, by Postgres' own clock.
+note_sold() {
+    local from to
+    from=$(run_field start_epoch) to=$(run_field end_epoch)
+    note "$(stack_sql event_service "SELECT json_build_object('sold', count(*) FILTER (WHERE at >= $from AND at < $to),
+        'sold_per_s', round(count(*) FILTER (WHERE at >= $from AND at < $to) / ($to - $from)::numeric, 1),
+        'drain_ms', round((max(at) - $to)::numeric * 1000, 1))
+        FROM (SELECT extract(epoch FROM $COMMIT_TIME) AS at FROM holds WHERE state = 'sold') AS s")"
+}
+
+# For each booking confirmed in the measured time: from the commit of the confirmation to the commit that made its seats SOLD.
+note_confirm_to_sold() {
+    local from to
+    from=$(run_field start_epoch) to=$(run_field end_epoch)
+    stack_sql booking_db "SELECT id || ' ' || extract(epoch FROM $COMMIT_TIME) FROM reservations WHERE status = 'confirmed'
+        AND extract(epoch FROM $COMMIT_TIME) BETWEEN $from AND $to ORDER BY id" >"$OUT/confirmed.txt"
+    stack_sql event_service "SELECT reservation_id || ' ' || extract(epoch FROM $COMMIT_TIME) FROM holds WHERE state = 'sold'
+        AND extract(epoch FROM $COMMIT_TIME) >= $from ORDER BY reservation_id" >"$OUT/sold.txt"
+    note "{\"to_sold\": $(LC_ALL=C join "$OUT/confirmed.txt" "$OUT/sold.txt" | awk '{ printf "%.3f\n", ($3 - $2) * 1000 }' | percentiles)}"
+}
+
+book() { sell_enough --workload booking "$@" && settle && note_sold; }
+
+measure_W1() {
+    local i
+    enough_seats "${BENCH_MAX_RATE:-3000}" || return 1
+    for ((i = 0; i < REPEATS; i++)); do
+        book && keep W1 || return 1
+    done
+    fold W1 sold_per_s bookings/s
+    add W1 "$(jq -s '{drain_ms: (map(.drain_ms) | max), confirm_p99_ms: (map(.confirm.p99_ms) | sort | .[length / 2 | floor])}' "$OUT/W1.runs")"
+}
+
+measure_L1() {
+    local i rate
+    need W1 || return 1
+    rate=$(portion "$(figure W1)" 0.7)
+    enough_seats "$rate" || return 1
+    for ((i = 0; i < REPEATS; i++)); do
+        book --rate "$rate" --connections 1000 --quantiles "$OUT/quantiles.dat" && note_confirm_to_sold && keep L1 || return 1
+    done
+    fold L1 first.p99_ms ms
+    add L1 "{\"rate\": $rate, \"worst\": $(jq -s 'map(.first.p99_ms) | max' "$OUT/L1.runs")}"
+    jq -s '{median: (map(.to_sold.p99_ms) | sort | .[length / 2 | floor]), worst: (map(.to_sold.p99_ms) | max), unit: "ms",
+        p50_ms: (map(.to_sold.p50_ms) | sort | .[length / 2 | floor]), p99_ms: (map(.to_sold.p99_ms) | sort | .[length / 2 | floor]),
+        p999_ms: (map(.to_sold.p999_ms) | sort | .[length / 2 | floor])}' "$OUT/L1.runs" >"$OUT/L2.json"
+    report_row L2
+}
+
+# Rows for the plots: offered and sold bookings/s, reserve p50 p99 p99.9, confirm p99, confirm to SOLD p99 (ms), 503 answers.
+measure_sweep() {
+    local rate percent
+    need W1 || return 1
+    REPEATS=6 enough_seats "$(figure W1 | cut -d. -f1)" || return 1
+    : >"$OUT/sweep.dat"
+    for percent in 10 25 40 55 70 85 95 105 120; do
+        rate=$(portion "$(figure W1)" "$(awk -v p=$percent 'BEGIN { print p / 100 }')")
+        SECONDS_EACH=5 book --rate "$rate" --connections 2000 && note_confirm_to_sold || return 1
+        jq -r --argjson rate "$rate" '[$rate, .sold_per_s, .first.p50_ms, .first.p99_ms, .first.p999_ms, .confirm.p99_ms,
+            .to_sold.p99_ms, .overloaded] | join(" ")' "$OUT/last.json" | tee -a "$OUT/sweep.dat" | sed 's/^/    /'
+    done
+}
+
+# --- refusals and reads ------------------------------------------------------------------------------------------------
+
+# sell_out SEATS: one session, all of it sold.
+sell_out() {
+    put_on_sale 1 "$1" && sell --workload booking --warmup 0 --seconds 300 && settle
+}
+
+# Sold out for long: the locks of the last sales have ended.
+measure_W5() {
+    local i
+    sell_out 5000 || return 1
+    redis-cli -p "$REDIS_PORT" flushall >/dev/null
+    for ((i = 0; i < REPEATS; i++)); do
+        load --port "$BOOKING_SERVICE_PORT" --workload refuse --seats "$OUT/seats.txt" || return 1
+        keep W5
+    done
+    fold W5 refused_per_s refusals/s
+    add W5 "$(jq -s '{created: (map(.created) | add)}' "$OUT/W5.runs")"
+    [ "$(jq .created "$OUT/W5.json")" = 0 ] || complain "a sold seat was sold again"
+}
+
+measure_read() { # NAME FIELD HEADER
+    local i
+    for ((i = 0; i < REPEATS; i++)); do
+        load --port "$EVENT_SERVICE_PORT" --workload get --path "/api/v1/sessions/$SESSION/seat-map" --header "$3" --connections 64 ||
+            return 1
+        keep "$1"
+    done
+    fold "$1" "$2" answers/s
+}
+
+measure_W6() {
+    local etag
+    put_on_sale 1 20000 || return 1
+    etag=$(curl -fsS -o /dev/null -D - "$EVENT_URL/api/v1/sessions/$SESSION/seat-map" | tr -d '\r' | sed -n 's/^[Ee][Tt]ag: //p')
+    measure_read W6_full ok_per_s 'accept-encoding: gzip' && report_row W6_full &&
+        measure_read W6_304 not_modified_per_s "if-none-match: $etag" && report_row W6_304
+}
+
+# --- W7 ----------------------------------------------------------------------------------------------------------------
+
+overdue_left() {
+    stack_sql booking_db "SELECT count(*) FROM reservations WHERE status = 'active' AND expiry_time < now()"
+}
+
+# The seats of one session are free again.
+all_free() {
+    [ "$(stack_sql event_service "SELECT count(*) FROM session_seats WHERE session_id = '$1' AND status = 'available'")" = "$2" ]
+}
+
+# hold_all SEATS: as many reservations of one seat, in a session of their own, all overdue.
+hold_all() {
+    put_on_sale 1 "$1" && sell --workload reserve --min 1 --max 1 --warmup 0 --seconds 600 || return 1
+    stack_sql booking_db "UPDATE reservations SET expiry_time = now() - interval '1 second' WHERE session_id = '$SESSION'; ANALYZE"
+    stack_sql event_service "UPDATE holds SET reserved_until = now() - interval '1 second' WHERE session_id = '$SESSION'; ANALYZE"
+}
+
+# The storm lasts from the start of the worker until the last seat is free; sales are counted inside it.
+measure_W7() {
+    local holds storm_session rate load_pid from to
+    holds=$(portion 100000 "$SCALE")
+    need W1 && rate=$(portion "$(figure W1)" 0.5) && service_stop booking-worker >/dev/null && hold_all "$holds" || return 1
+    storm_session=$SESSION
+    REPEATS=6 enough_seats "$rate" || return 1
+    SECONDS_EACH=${BENCH_STORM_SECONDS:-40} sell_enough --workload booking --rate "$rate" --connections 1000 &
+    load_pid=$!
+    sleep "$WARMUP"
+    from=$(date +%s.%N)
+    service_start booking-worker >/dev/null || return 1
+    wait_for 120 all_free "$storm_session" "$holds" || complain "after two minutes $(overdue_left) holds are still overdue"
+    to=$(date +%s.%N)
+    wait "$load_pid" && settle || return 1
+    note "{\"start_epoch\": $from, \"end_epoch\": $to}" && note_sold
+    jq -n --argjson seconds "$(awk -v a="$from" -v b="$to" 'BEGIN { printf "%.2f", b - a }')" --argjson rate "$rate" \
+        --argjson holds "$holds" --slurpfile run "$OUT/last.json" '{median: $seconds, worst: $seconds, unit: "s", runs: 1,
+        holds: $holds, offered_bookings_per_s: $rate, sold_per_s: $run[0].sold_per_s, sales_kept: ($run[0].sold_per_s / $rate),
+        p99_ms: $run[0].first.p99_ms}' >"$OUT/W7.json"
+}
+
+# --- M1, G1 ------------------------------------------------------------------------------------------------------------
+
+resident_mb() {
+    local name
+    for name in $SERVICES; do
+        awk '/^VmRSS:/ { print $2 }' "/proc/$(service_pid "$name")/status"
+    done | awk '{ kb += $1 } END { printf "%.1f", kb / 1024 }'
+}
+
+# Ten thousand connections, half at each service, after a while of selling; each asks every few seconds, else the server
+# closes it.
+measure_M1() {
+    local before during load_pids=''
+    enough_seats "${BENCH_MAX_RATE:-3000}" && book || return 1
+    before=$(resident_mb)
+    for port in "$EVENT_SERVICE_PORT" "$BOOKING_SERVICE_PORT"; do
+        "$LOADGEN" --workload get --path /livez --port "$port" --connections 5000 --rate 1200 --warmup 0 --seconds 10 >"$OUT/idle.$port" &
+        load_pids+=" $!"
+    done
+    sleep 6
+    during=$(resident_mb)
+    # shellcheck disable=SC2086
+    wait $load_pids
+    jq -n --argjson during "$during" --argjson before "$before" --slurpfile a "$OUT/idle.$EVENT_SERVICE_PORT" \
+        --slurpfile b "$OUT/idle.$BOOKING_SERVICE_PORT" '{median: $during, worst: $during, unit: "MB", runs: 1,
+        before_mb: $before, broken: ($a[0].broken + $b[0].broken)}' >"$OUT/M1.json"
+}
+
+# old_rows COUNT: ended reservations and their holds, written by hand, older than everything else.
+old_rows() {
+    local id="('0190' || lpad(to_hex(n), 28, '0'))::uuid"
+    stack_sql booking_db "INSERT INTO reservations (id, user_id, session_id, status, expiry_time, seats_count, total_minor, currency)
+            SELECT $id, $id, '$SESSION', 'expired', now() - interval '1 year' + n * interval '1 ms', 1, 8000, 'EUR'
+            FROM generate_series(1, $1) AS n;
+        INSERT INTO reservation_items (reservation_id, item_no, id, session_seat_id, row_number, seat_number, price_minor, final_minor)
+            SELECT $id, 1, $id, $id, '1', '1', 8000, 8000 FROM generate_series(1, $1) AS n;
+        VACUUM ANALYZE"
+    stack_sql event_service "INSERT INTO holds (session_id, reservation_id, state, reserved_until, session_seat_ids)
+            SELECT '$SESSION', $id, 'released', now() - interval '1 year' + n * interval '1 ms', '{}'
+            FROM generate_series(1, $1) AS n;
+        VACUUM ANALYZE"
+}
+
+# 100,000 seats are the least that last for a measurement; each step has two old reservations per seat.
+measure_G1() {
+    local seats first=0
+    for seats in 100000 1000000 5000000; do
+        seats=$(portion "$seats" "$SCALE")
+        fresh_stack && rm -f "$OUT/answers.txt" "$OUT/G1_$seats.runs" && put_on_sale "$(((seats + 49999) / 50000))" 50000 || return 1
+        old_rows $((seats * 2)) || return 1
+        SECONDS_EACH=4 WARMUP=1 REPEATS=1 repeat_sales "G1_$seats" created_per_s reservations/s --workload reserve || return 1
+        [ "$first" != 0 ] || first=$(figure "G1_$seats")
+        say "$seats seats, $((seats * 2)) old reservations: $(figure "G1_$seats") reservations/s"
+    done
+    jq -n --argjson first "$first" --argjson last "$(figure "G1_$seats")" '{median: (($first / $last - 1) * 100), unit: "% slower",
+        worst: (($first / $last - 1) * 100), smallest: $first, largest: $last}' >"$OUT/G1.json"
+}

@@ -1,0 +1,106 @@
+#include "bench/seats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_BODY 65536
+
+void seats_load(struct seats *seats, const char *path, int skip)
+{
+    FILE *file = fopen(path, "r");
+    size_t cap = 0;
+    struct seat seat;
+    seats->body = TK_BUF_INIT(MAX_BODY);
+    if (!file) {
+        perror(path);
+        exit(1);
+    }
+    while (fscanf(file, "%36s %36s", seat.session, seat.seat) == 2) {
+        if (skip-- > 0)
+            continue;
+        if (seats->count == cap) {
+            cap = cap ? cap * 2 : 65536;
+            seats->list = tk_realloc(seats->list, cap * sizeof(*seats->list));
+        }
+        seats->list[seats->count++] = seat;
+    }
+    fclose(file);
+}
+
+uint64_t random_next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Takes up to the wanted number of seats of one session; *count is 0 when all are handed out. */
+static const struct seat *take(struct seats *seats, const struct options *opt, uint64_t *random, size_t *count)
+{
+    size_t wanted = (size_t)opt->seats_min + random_next(random) % (size_t)(opt->seats_max - opt->seats_min + 1);
+    if (opt->workload == WORKLOAD_REFUSE && seats->next + wanted > seats->count)
+        seats->next = 0;
+    const struct seat *first = &seats->list[seats->next];
+    size_t n = 0;
+    while (n < wanted && seats->next + n < seats->count && strcmp(first[n].session, first->session) == 0)
+        n++;
+    seats->next += n;
+    *count = n;
+    return first;
+}
+
+static void put_head(struct tk_buf *out, const char *path, const char *suffix, const char *user, size_t body_len)
+{
+    tk_buf_append_str(out, "POST ");
+    tk_buf_append_str(out, path);
+    tk_buf_append_str(out, suffix);
+    tk_buf_append_str(out, " HTTP/1.1\r\nhost: 127.0.0.1\r\nx-user-id: ");
+    tk_buf_append_str(out, user);
+    if (body_len > 0)
+        tk_buf_append_str(out, "\r\ncontent-type: application/json");
+    tk_buf_append_str(out, "\r\ncontent-length: ");
+    tk_buf_append_i64(out, (int64_t)body_len);
+    tk_buf_append_str(out, "\r\n\r\n");
+}
+
+bool request_reserve(struct seats *seats, const struct options *opt, uint64_t *random, const char *user, struct tk_buf *out)
+{
+    size_t count;
+    const struct seat *list = take(seats, opt, random, &count);
+    if (count == 0)
+        return false;
+    tk_buf_reset(&seats->body);
+    tk_buf_append_str(&seats->body, "{\"session_id\":\"");
+    tk_buf_append_str(&seats->body, list->session);
+    tk_buf_append_str(&seats->body, "\",\"seats\":[");
+    for (size_t i = 0; i < count; i++) {
+        tk_buf_append_str(&seats->body, i ? ",{\"session_seat_id\":\"" : "{\"session_seat_id\":\"");
+        tk_buf_append_str(&seats->body, list[i].seat);
+        tk_buf_append_str(&seats->body, "\"}");
+    }
+    tk_buf_append_str(&seats->body, "]}");
+    put_head(out, "/api/v1/reservations", "", user, seats->body.len);
+    tk_buf_append_slice(out, tk_buf_slice(&seats->body));
+    return true;
+}
+
+void request_confirm(const char *reservation, const char *user, struct tk_buf *out)
+{
+    char path[64] = "/api/v1/reservations/";
+    memcpy(path + sizeof("/api/v1/reservations/") - 1, reservation, TK_UUID_TEXT_LEN);
+    put_head(out, path, "/confirm", user, 0);
+}
+
+void request_get(const struct options *opt, struct tk_buf *out)
+{
+    tk_buf_append_str(out, "GET ");
+    tk_buf_append_str(out, opt->path);
+    tk_buf_append_str(out, " HTTP/1.1\r\nhost: 127.0.0.1\r\n");
+    if (opt->header) {
+        tk_buf_append_str(out, opt->header);
+        tk_buf_append_str(out, "\r\n");
+    }
+    tk_buf_append_str(out, "\r\n");
+}

@@ -1,0 +1,41 @@
+/**
+ * The seats a run asks for, and the requests that ask. Seats are handed out in the order of the file, each once, so that a
+ * refusal is the server's doing and not ours; only WORKLOAD_REFUSE starts over at the end.
+ */
+#ifndef BENCH_SEATS_H
+#define BENCH_SEATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench/options.h"
+#include "shared/base/id.h"
+#include "shared/base/str.h"
+
+struct seat {
+    char session[TK_UUID_TEXT_LEN + 1];
+    char seat[TK_UUID_TEXT_LEN + 1];
+};
+
+struct seats {
+    struct seat *list;
+    size_t count;
+    size_t next;
+    struct tk_buf body; /* of the request being built */
+};
+
+/** Reads the file but for its first `skip` lines; ends the program when it cannot be read. */
+void seats_load(struct seats *seats, const char *path, int skip);
+
+/** A small deterministic random number generator (xorshift64): quick, and the same in every run. `state` is not 0. */
+uint64_t random_next(uint64_t *state);
+
+/** Appends `POST /api/v1/reservations` for the next seats. False: all have been handed out. */
+bool request_reserve(struct seats *seats, const struct options *opt, uint64_t *random, const char *user,
+                     struct tk_buf *out);
+
+void request_confirm(const char *reservation, const char *user, struct tk_buf *out);
+void request_get(const struct options *opt, struct tk_buf *out);
+
+#endif
