@@ -124,7 +124,7 @@ static void read_persist(const struct tk_pg_outcome *outcome, struct write_item 
 {
     const PGresult *found = outcome->rows[1];
     const PGresult *stored = outcome->rows[0];
-    for (size_t i = 0; i < count; i++) /* no row at all: the hold was past its end */
+    for (size_t i = 0; i < count; i++) /* no row at all: the hold is past its end, nobody can store it any more */
         persist_of(items[i])->detail = RESERVATION_DETAIL_TOMBSTONE;
     for (int row = 0; row < PQntuples(found); row++) {
         enum reservation_status status = RESERVATION_ACTIVE;

@@ -103,25 +103,25 @@ Test(pricing, other_seats_than_those_asked_for_are_an_error)
 }
 
 struct visible_case {
-    enum reservation_status status;
-    bool overdue;
-    enum reservation_status visible;
     int64_t remaining_s;
+    enum reservation_status status;
+    enum reservation_status visible;
     int cancel; /* enum cancel_answer, or -1: possible */
+    bool overdue;
 };
 
 Test(pricing, what_readers_see)
 {
     static const struct visible_case cases[] = {
-        {RESERVATION_ACTIVE, false, RESERVATION_ACTIVE, 30, -1},
-        {RESERVATION_ACTIVE, true, RESERVATION_EXPIRED, 0, CANCEL_ANSWER_HOLD_EXPIRED},
-        {RESERVATION_PAYING, false, RESERVATION_PAYING, 30, CANCEL_ANSWER_PAYMENT_IN_PROGRESS},
-        {RESERVATION_PAYING, true, RESERVATION_PAYING, 0, CANCEL_ANSWER_PAYMENT_IN_PROGRESS},
-        {RESERVATION_CONFIRMED, false, RESERVATION_CONFIRMED, 0, CANCEL_ANSWER_WRONG_STATE},
-        {RESERVATION_CONFIRMED, true, RESERVATION_CONFIRMED, 0, CANCEL_ANSWER_WRONG_STATE},
-        {RESERVATION_CANCELLED, true, RESERVATION_CANCELLED, 0, CANCEL_ANSWER_CANCELLED},
-        {RESERVATION_EXPIRED, true, RESERVATION_EXPIRED, 0, CANCEL_ANSWER_HOLD_EXPIRED},
-        {RESERVATION_REFUNDED, true, RESERVATION_REFUNDED, 0, CANCEL_ANSWER_WRONG_STATE},
+        {30, RESERVATION_ACTIVE, RESERVATION_ACTIVE, -1, false},
+        {0, RESERVATION_ACTIVE, RESERVATION_EXPIRED, CANCEL_ANSWER_HOLD_EXPIRED, true},
+        {30, RESERVATION_PAYING, RESERVATION_PAYING, CANCEL_ANSWER_PAYMENT_IN_PROGRESS, false},
+        {0, RESERVATION_PAYING, RESERVATION_PAYING, CANCEL_ANSWER_PAYMENT_IN_PROGRESS, true},
+        {0, RESERVATION_CONFIRMED, RESERVATION_CONFIRMED, CANCEL_ANSWER_WRONG_STATE, false},
+        {0, RESERVATION_CONFIRMED, RESERVATION_CONFIRMED, CANCEL_ANSWER_WRONG_STATE, true},
+        {0, RESERVATION_CANCELLED, RESERVATION_CANCELLED, CANCEL_ANSWER_CANCELLED, true},
+        {0, RESERVATION_EXPIRED, RESERVATION_EXPIRED, CANCEL_ANSWER_HOLD_EXPIRED, true},
+        {0, RESERVATION_REFUNDED, RESERVATION_REFUNDED, CANCEL_ANSWER_WRONG_STATE, true},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct reservation r = {.status = cases[i].status, .overdue = cases[i].overdue, .remaining_s = 30};
