@@ -7,7 +7,15 @@ EVENTS=$EVENT_URL/api/v1/events
 LOCATIONS=$EVENT_URL/api/v1/locations
 SESSIONS=$EVENT_URL/api/v1/sessions
 
+A_SEAT='{"section": "Stalls", "row_number": 1, "seat_number": 1, "seat_type": "standard"}'
+
 bad_fixtures() {
+    open_catalog
+    create "/api/v1/locations/$LOCATION_ID/halls" '{"name": "Empty", "capacity": 10}' hall_id
+    EMPTY_HALL_ID=$ID
+    create "/api/v1/locations/$LOCATION_ID/halls" '{"name": "Roomy", "capacity": 10}' hall_id
+    ROOMY_HALL_ID=$ID
+    create "/api/v1/halls/$ROOMY_HALL_ID/seats" "$A_SEAT" seat_id
     open_session 2 2
     settle_first
     repeat '[' 10000 >"$WORK/deep"
@@ -96,6 +104,13 @@ refused_member "a session in the past" POST "$SESSIONS" /start_time \
     "$(session_json 1 2020-01-01T00:00:00Z 2020-01-01T02:00:00Z)"
 refused_member "no time" POST "$SESSIONS" /start_time "$(session_json 1 tomorrow "$(from_now '81 days')")"
 refused_member "31 February" POST "$SESSIONS" /start_time "$(session_json 1 2099-02-31T00:00:00Z 2099-04-01T00:00:00Z)"
+
+# --- what the catalog's state forbids
+refused "a seat that is there already" POST "$EVENT_URL/api/v1/halls/$ROOMY_HALL_ID/seats" 409 duplicate_seat - "$A_SEAT"
+refused "more seats than the hall has room for" POST "$BULK" 409 capacity_exceeded - \
+    '[{"section": "s", "row_count": 1, "col_count": 1, "seat_type": "standard"}]'
+refused "a session in a hall without seats" POST "$SESSIONS" 409 hall_without_seats - \
+    "$(HALL_ID=$EMPTY_HALL_ID && session_json 1 "$(from_now '80 days')" "$(from_now '81 days')")"
 
 # --- ids that lead nowhere
 refused "an unknown organizer" POST "$EVENTS" 404 not_found /organizer_id \

@@ -134,7 +134,7 @@ booking_drains() { # SIGNAL
     done
     volley_fire 20 &
     volley=$!
-    eventually 5 "first bookings" yes bookings_begun
+    eventually 5 "first bookings" t booking_sql "SELECT count(*) > 5 FROM reservations WHERE session_id = '$SESSION_ID'"
     instance_end "$1"
     expect "exit status after SIG$1" $? 0
     wait "$volley"
@@ -142,10 +142,6 @@ booking_drains() { # SIGNAL
     expect_between "answered 201 of $(volley_tally)" "$answered" 1 200
     expect "stored" "$(booking_sql "SELECT count(*) FROM reservations WHERE session_id = '$SESSION_ID'")" "$answered"
     expect "held" "$(seats_with_status "$SESSION_ID" reserved)" "$answered"
-}
-
-bookings_begun() {
-    [ "$(booking_sql "SELECT count(*) FROM reservations WHERE session_id = '$SESSION_ID'")" -gt 5 ] && echo yes
 }
 
 event_drains() { # SIGNAL
@@ -158,7 +154,7 @@ event_drains() { # SIGNAL
     done
     volley_fire 20 &
     volley=$!
-    sleep 0.1
+    eventually 5 "first organizers" t event_sql "SELECT count(*) > 5 FROM organizers WHERE name = '$marker'"
     instance_end "$1"
     expect "exit status after SIG$1" $? 0
     wait "$volley"
