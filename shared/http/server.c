@@ -244,6 +244,9 @@ uint16_t tk_http_server_port(const struct tk_http_server *server)
 
 size_t tk_http_server_in_flight(const struct tk_http_server *server)
 {
+    /* While draining, an open connection may carry a request that has not been read yet: idle ones are closing anyway. */
+    if (server->draining && server->conn_count > server->in_flight)
+        return server->conn_count;
     return server->in_flight;
 }
 

@@ -87,7 +87,10 @@ uint16_t tk_http_server_port(const struct tk_http_server *server);
 /** Stops accepting and asks h2o to close idle connections; requests in flight are still answered. */
 void tk_http_server_drain(struct tk_http_server *server);
 
-/** Requests not answered yet, and answers that have not left completely. */
+/**
+ * Requests not answered yet, and answers that have not left completely; once draining also every connection still open, as
+ * it may carry a request that has not been read. 0 means that nothing accepted is left to answer.
+ */
 size_t tk_http_server_in_flight(const struct tk_http_server *server);
 
 /* --- inside a handler --------------------------------------------------------------------------------------------- */
