@@ -79,6 +79,24 @@ documents_agree_on_success() { # URL: each operation documents a success and a p
         | any(startswith("2") or startswith("3"))] | all'
 }
 
+# Every example body in the document is sent as it stands. Its ids lead nowhere, but its shape must be accepted: no member
+# unknown, missing or of the wrong type.
+examples_are_understood() { # URL
+    local method path example
+    get "$1/openapi.json"
+    jq -r '.paths | to_entries[] | .key as $path | .value | to_entries[]
+        | select(.value | type == "object" and has("requestBody")) | (.key | ascii_upcase) as $method
+        | .value.requestBody.content["application/json"] | ([.example // empty] + [.examples // {} | .[].value])[]
+        | [$method, $path, tojson] | join("\t")' "$WORK/body" >"$WORK/examples"
+    while IFS=$'\t' read -r method path example; do
+        send "$method" "$1${path//\{+([!\}])\}/$NOBODY}" "$example" -H "X-User-ID: $NOBODY" \
+            ${INTERNAL_AUTH[@]+"${INTERNAL_AUTH[@]}"}
+        expect_match "$method $path $example" "$STATUS" '^(2..|404|409|422)$'
+        [ "$STATUS" != 422 ] ||
+            expect_json '[.errors[].detail | select(test("known member|required|must be an? [a-zA-Z]+$"))] == []'
+    done <"$WORK/examples"
+}
+
 request_ids_travel() { # URL
     get "$1/livez" -H 'X-Request-ID: check-4711'
     expect "echo" "$(header x-request-id)" check-4711
@@ -124,6 +142,7 @@ surface_of() { # NAME URL DEPENDENCY…
         skip "$name: document and routing table agree" "the programs are not built here"
     fi
     check "$name: every documented path answers, with the documented methods" documented_paths_exist "$url"
+    check "$name: every example of the document is understood" examples_are_understood "$url"
     check "$name: X-Request-ID is echoed or made" request_ids_travel "$url"
     check "$name: unknown paths are 404 problems" unknown_paths_are_problems "$url"
     check "$name: HEAD has no body" head_has_no_body "$url"
