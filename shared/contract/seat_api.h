@@ -76,8 +76,8 @@ struct tk_hold_seat {
 struct tk_hold_answer {
     struct tk_uuid reservation_id;
     enum tk_hold_outcome outcome;
-    int64_t reserved_until_us;  /* Unix; TK_TIME_NONE unless HELD */
     char currency[4];           /* ISO 4217 */
+    int64_t reserved_until_us;  /* Unix; TK_TIME_NONE unless HELD */
     struct tk_hold_seat *seats; /* HELD: all, in the request's order; TAKEN / UNKNOWN_SEATS: the lost ones */
     size_t seat_count;
 };
