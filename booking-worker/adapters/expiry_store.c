@@ -1,23 +1,39 @@
 /**
- * The expiry transaction: BEGIN → take overdue rows that nobody has locked → history and outbox rows → COMMIT.
+ * The expiry transaction: BEGIN → expire those of some ids that nobody has locked → history and outbox rows → COMMIT.
  * Two workers share the work: each skips what the other has locked, and the compare-and-set on status decides.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "booking-worker/adapters/expiry_store.h"
 #include "booking-worker/adapters/outbox_rows.h"
 #include "shared/base/clock.h"
+#include "shared/json/writer.h" /* TK_TIME_NONE */
 #include "shared/log/log.h"
 
-#define TIMEOUT_MS 5000
+#define TIMEOUT_MS    5000
+#define SCAN_ROWS     20000 /* about 20 ms of index walk */
+#define SCAN_ROWS_MAX (1 << 20)
+#define AGAIN_US      (15 * 60 * TK_US_PER_S) /* how far back the second walk goes */
+
+/* The undecided rows, and a last row that says where the walk ended. */
+static const struct tk_pg_statement scan_statement = {
+    "worker_expiry_scan",
+    "WITH seen AS MATERIALIZED ("
+    "  SELECT id, expiry_time, status FROM reservations"
+    "  WHERE expiry_time >= coalesce($2::timestamptz, (SELECT upto FROM sweep_watermarks WHERE name = 'expiry'),"
+    "                                 '-infinity')"
+    "    AND expiry_time <= now() ORDER BY expiry_time LIMIT $1::bigint) "
+    "SELECT id, NULL::bigint, NULL::timestamptz, NULL::bool FROM seen WHERE status IN ('active', 'paying') "
+    "UNION ALL "
+    "SELECT NULL, count(*), CASE WHEN count(*) < $1::bigint THEN now() ELSE max(expiry_time) END,"
+    " min(expiry_time) = max(expiry_time) FROM seen"};
 
 static const struct tk_pg_statement expire_statement = {
     "worker_expire",
     "WITH due AS ("
-    "  SELECT id, expiry_time FROM reservations"
-    "  WHERE expiry_time >= coalesce((SELECT upto FROM sweep_watermarks WHERE name = 'expiry'), '-infinity')"
-    "    AND expiry_time <= now() AND status = 'active'"
-    "  ORDER BY expiry_time LIMIT $1::bigint FOR UPDATE SKIP LOCKED),"
+    "  SELECT id FROM reservations WHERE id = ANY($1::uuid[]) AND status = 'active' AND expiry_time <= now()"
+    "  FOR UPDATE SKIP LOCKED),"
     " gone AS ("
     "  UPDATE reservations r SET status = 'expired', revision = r.revision + 1, updated_at = now()"
     "  FROM due WHERE r.id = due.id AND r.status = 'active'"
@@ -25,6 +41,9 @@ static const struct tk_pg_statement expire_statement = {
     "SELECT id, revision, session_id, user_id, (extract(epoch FROM clock_timestamp() - expiry_time) * 1000000)::bigint,"
     " (SELECT array_agg(i.session_seat_id ORDER BY i.item_no) FROM reservation_items i WHERE i.reservation_id = gone.id) "
     "FROM gone"};
+
+static const struct tk_pg_statement undecided_statement = {
+    "worker_undecided", "SELECT id FROM reservations WHERE id = ANY($1::uuid[]) AND status IN ('active', 'paying')"};
 
 static const struct tk_pg_statement history_statement = {
     "worker_expire_history",
@@ -37,13 +56,8 @@ static const struct tk_pg_statement lazy_statement = {"worker_lazy_commit",
                                                       "SELECT set_config('synchronous_commit', 'off', true)"};
 
 static const struct tk_pg_statement advance_statement = {
-    "worker_expiry_advance",
-    "INSERT INTO sweep_watermarks AS w (name, upto) "
-    "SELECT 'expiry', coalesce(min(expiry_time), now()) FROM reservations "
-    "WHERE expiry_time >= coalesce((SELECT upto FROM sweep_watermarks WHERE name = 'expiry'), '-infinity') "
-    "  AND expiry_time <= now() "
-    "  AND (status = 'active' OR (status = 'paying' AND expiry_time > now() - interval '5 minutes')) "
-    "ON CONFLICT (name) DO UPDATE SET upto = excluded.upto WHERE w.upto < excluded.upto"};
+    "worker_expiry_advance", "INSERT INTO sweep_watermarks AS w (name, upto) VALUES ('expiry', $1::timestamptz) "
+                             "ON CONFLICT (name) DO UPDATE SET upto = excluded.upto WHERE w.upto < excluded.upto"};
 
 static const struct tk_pg_statement next_statement = {
     "worker_expiry_next",
@@ -52,23 +66,42 @@ static const struct tk_pg_statement next_statement = {
     "ORDER BY expiry_time LIMIT 1"};
 
 static const struct tk_pg_statement *const statements[] = {
-    &expire_statement, &history_statement, &lazy_statement, &advance_statement, &next_statement, &outbox_insert_statement};
+    &scan_statement, &expire_statement,  &undecided_statement, &history_statement,
+    &lazy_statement, &advance_statement, &next_statement,      &outbox_insert_statement,
+};
 
+/* ids[0 … tried) are undecided, ids[tried … count) wait for their turn. */
 struct expiry_store {
     struct tk_pgs *pg;
+    struct tk_uuid *ids;
+    size_t count;
+    size_t cap;
+    size_t tried;
+    struct tk_uuid_map known; /* what is in `ids` */
+    enum expiry_walk walk;    /* the last scan's */
+    struct {
+        int64_t rows;   /* bound of the next scan */
+        int64_t end_us; /* where the last one ended */
+        bool full;      /* it ended at its bound */
+    } walks[2];
+    int64_t again_from_us; /* where the second walk goes on; TK_TIME_NONE: it has not begun */
 };
 
 struct expiry_store *expiry_store_new(const char *database_url)
 {
-    /* The ranges are narrow, but a plan made while the table was empty would scan all of it for ever. */
+    /* Only walks along an index, in its order: a plan made while the tables were empty must not say otherwise later. */
     struct tk_pgs_config config = {.name = "worker-expiry",
                                    .url = database_url,
-                                   .server_options = "-c enable_seqscan=off -c jit=off",
+                                   .server_options =
+                                       "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off -c jit=off",
                                    .timeout_ms = TIMEOUT_MS,
                                    .statements = statements,
                                    .statement_count = sizeof(statements) / sizeof(statements[0])};
     struct expiry_store *store = tk_alloc(sizeof(*store));
     store->pg = tk_pgs_new(&config);
+    store->walks[EXPIRY_WALK_FORWARD].rows = SCAN_ROWS;
+    store->walks[EXPIRY_WALK_AGAIN].rows = SCAN_ROWS;
+    store->again_from_us = TK_TIME_NONE;
     return store;
 }
 
@@ -77,10 +110,93 @@ void expiry_store_free(struct expiry_store *store)
     if (store == NULL)
         return;
     tk_pgs_free(store->pg);
+    tk_uuid_map_release(&store->known);
+    free(store->ids);
     free(store);
 }
 
+/* --- the list ----------------------------------------------------------------------------------------------------- */
+
+static void list_add(struct expiry_store *store, const struct tk_uuid *id)
+{
+    if (tk_uuid_map_get(&store->known, id) != NULL)
+        return;
+    if (store->count == store->cap) {
+        store->cap = store->cap == 0 ? 1024 : store->cap * 2;
+        store->ids = tk_realloc(store->ids, store->cap * sizeof(*store->ids));
+    }
+    store->ids[store->count++] = *id;
+    tk_uuid_map_put(&store->known, id, store);
+}
+
+size_t expiry_store_untried(const struct expiry_store *store)
+{
+    return store->count - store->tried;
+}
+
+size_t expiry_store_undecided(const struct expiry_store *store)
+{
+    return store->tried;
+}
+
+/* The `len` entries that were tried have left the list but for the `kept` ones, a subset of them. */
+static void list_settle(struct expiry_store *store, size_t len, const struct tk_uuid *kept, size_t kept_count)
+{
+    size_t first = store->tried;
+    for (size_t i = first; i < first + len; i++)
+        tk_uuid_map_remove(&store->known, &store->ids[i]);
+    memmove(&store->ids[first + kept_count], &store->ids[first + len], (store->count - first - len) * sizeof(*store->ids));
+    if (kept_count > 0)
+        memcpy(&store->ids[first], kept, kept_count * sizeof(*kept));
+    for (size_t i = 0; i < kept_count; i++)
+        tk_uuid_map_put(&store->known, &kept[i], store);
+    store->count -= len - kept_count;
+    store->tried += kept_count;
+}
+
+static void read_scan(struct expiry_store *store, enum expiry_walk walk, const PGresult *rows, bool *more)
+{
+    int summary = PQntuples(rows) - 1; /* UNION ALL keeps the order of its parts */
+    bool one_moment = tk_row_bool(rows, summary, 3);
+    for (int row = 0; row < summary; row++) {
+        struct tk_uuid id = tk_row_uuid(rows, row, 0);
+        list_add(store, &id);
+    }
+    bool full = tk_row_i64(rows, summary, 1) >= store->walks[walk].rows;
+    *more = full && (walk == EXPIRY_WALK_FORWARD || summary > 0);
+    store->walks[walk].full = full;
+    store->walks[walk].end_us = tk_row_time(rows, summary, 2);
+    /* So many holds with one and the same deadline that a walk does not get past it: take longer ones. */
+    bool longer = full && one_moment && store->walks[walk].rows < SCAN_ROWS_MAX;
+    store->walks[walk].rows = longer ? store->walks[walk].rows * 2 : SCAN_ROWS;
+    store->walk = walk;
+    store->tried = 0; /* whatever stayed undecided gets another try, too */
+}
+
+enum tk_err expiry_store_scan(struct expiry_store *store, enum expiry_walk walk, bool *more)
+{
+    struct tk_pg_op op;
+    tk_pg_op_init(&op);
+    struct tk_params *params = tk_pg_op_step(&op, &scan_statement);
+    tk_params_i64(params, store->walks[walk].rows);
+    tk_params_time(params, walk == EXPIRY_WALK_AGAIN ? store->again_from_us : TK_TIME_NONE);
+    enum tk_step step = tk_pgs_run(store->pg, &op);
+    *more = false;
+    if (step == TK_STEP_OK)
+        read_scan(store, walk, op.outcome.rows[0], more);
+    tk_pgs_release(&op);
+    return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
+}
+
 /* --- the transaction ---------------------------------------------------------------------------------------------- */
+
+static void add_ids(struct tk_params *params, const struct tk_uuid *ids, size_t count)
+{
+    tk_params_array_begin(params, TK_OID_UUID);
+    for (size_t i = 0; i < count; i++)
+        tk_params_array_uuid(params, &ids[i]);
+    tk_params_array_end(params);
+}
 
 static void read_expired(const PGresult *rows, struct tk_arena *arena, struct expired_holds *out)
 {
@@ -104,18 +220,38 @@ static void read_expired(const PGresult *rows, struct tk_arena *arena, struct ex
     }
 }
 
-static enum tk_step take_overdue(struct expiry_store *store, int64_t limit, struct tk_arena *arena,
+static struct tk_uuid *read_ids(const PGresult *rows, struct tk_arena *arena)
+{
+    size_t count = (size_t)PQntuples(rows);
+    struct tk_uuid *ids = tk_arena_alloc(arena, (count + 1) * sizeof(*ids));
+    for (size_t i = 0; i < count; i++)
+        ids[i] = tk_row_uuid(rows, (int)i, 0);
+    return ids;
+}
+
+struct attempt {
+    const struct tk_uuid *ids;
+    size_t count;
+    struct tk_uuid *kept; /* still undecided afterwards */
+    size_t kept_count;
+};
+
+static enum tk_step take_overdue(struct expiry_store *store, struct attempt *attempt, struct tk_arena *arena,
                                  struct expired_holds *out)
 {
     struct tk_pg_op op;
     tk_pg_op_init(&op);
-    tk_params_i64(tk_pg_op_step(&op, &expire_statement), limit);
+    add_ids(tk_pg_op_step(&op, &expire_statement), attempt->ids, attempt->count);
+    add_ids(tk_pg_op_step(&op, &undecided_statement), attempt->ids, attempt->count);
     enum tk_step step = tk_pgs_run(store->pg, &op);
-    if (step == TK_STEP_OK)
+    if (step == TK_STEP_OK) {
         read_expired(op.outcome.rows[0], arena, out);
-    else
+        attempt->kept = read_ids(op.outcome.rows[1], arena);
+        attempt->kept_count = (size_t)PQntuples(op.outcome.rows[1]);
+    } else {
         tk_log(TK_LOG_WARNING, "overdue holds cannot be expired", TK_KV_STR("result", tk_step_name(step)),
                TK_KV_STR("reason", op.outcome.message));
+    }
     tk_pgs_release(&op);
     return step;
 }
@@ -147,39 +283,54 @@ static enum tk_step write_consequences(struct expiry_store *store, const struct 
     return step;
 }
 
-static enum tk_step finish_expiry(struct expiry_store *store, enum tk_step step, struct expired_holds *out)
+static enum tk_step expire_in_transaction(struct expiry_store *store, struct attempt *attempt, struct tk_arena *arena,
+                                          struct expired_holds *out)
 {
+    if (tk_pgs_begin(store->pg) != TK_OK)
+        return TK_STEP_FAILED;
+    enum tk_step step = take_overdue(store, attempt, arena, out);
     if (step == TK_STEP_OK && out->count > 0)
         step = write_consequences(store, out);
     if (step == TK_STEP_OK && out->count > 0)
-        step = tk_pgs_commit(store->pg);
-    else
-        tk_pgs_rollback(store->pg);
-    if (step != TK_STEP_OK)
-        *out = (struct expired_holds){0};
+        return tk_pgs_commit(store->pg);
+    tk_pgs_rollback(store->pg);
     return step;
 }
 
 enum tk_step expiry_store_expire(struct expiry_store *store, int64_t limit, struct tk_arena *arena,
                                  struct expired_holds *out)
 {
+    size_t untried = expiry_store_untried(store);
+    struct attempt attempt = {.ids = store->ids + store->tried, .count = untried < (size_t)limit ? untried : (size_t)limit};
     *out = (struct expired_holds){0};
-    if (tk_pgs_begin(store->pg) != TK_OK)
-        return TK_STEP_FAILED;
-    return finish_expiry(store, take_overdue(store, limit, arena, out), out);
+    enum tk_step step = expire_in_transaction(store, &attempt, arena, out);
+    if (step == TK_STEP_OK)
+        list_settle(store, attempt.count, attempt.kept, attempt.kept_count);
+    else
+        *out = (struct expired_holds){0};
+    return step;
 }
 
 /* --- watermark and next expiry ------------------------------------------------------------------------------------ */
 
-enum tk_err expiry_store_advance(struct expiry_store *store)
+static enum tk_err move_watermark(struct expiry_store *store)
 {
     struct tk_pg_op op;
     tk_pg_op_init(&op);
     tk_pg_op_step(&op, &lazy_statement);
-    tk_pg_op_step(&op, &advance_statement);
+    tk_params_time(tk_pg_op_step(&op, &advance_statement), store->walks[EXPIRY_WALK_FORWARD].end_us);
     enum tk_step step = tk_pgs_run(store->pg, &op);
     tk_pgs_release(&op);
     return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
+}
+
+enum tk_err expiry_store_advance(struct expiry_store *store)
+{
+    if (store->walk == EXPIRY_WALK_FORWARD)
+        return move_watermark(store);
+    int64_t end_us = store->walks[EXPIRY_WALK_AGAIN].end_us;
+    store->again_from_us = store->walks[EXPIRY_WALK_AGAIN].full ? end_us : end_us - AGAIN_US; /* round and round */
+    return TK_OK;
 }
 
 enum tk_err expiry_store_until_next(struct expiry_store *store, int64_t horizon_ms, int64_t *until_ms)

@@ -1,11 +1,12 @@
 /**
  * booking_db as the expiry job sees it: overdue holds, and how far the search for them has got.
  *
- * There is no index on `status`, since it changes; the search uses the index on expiry_time from a persisted low watermark
- * on. Everything below the watermark is decided, so the past is not read again and again. The watermark waits for rows that
- * are `active` (locked by somebody at the moment) and for recent `paying` ones, which may become active again. What slips
- * below it all the same (a row inserted after its own deadline, a payment that took minutes to fail) is found by the orphan
- * sweep, which moves the watermark back.
+ * There is no index on `status`, since it changes; the search walks the index on expiry_time from a persisted watermark on,
+ * a bounded number of rows at a time, so that it never reads the past again and never drowns in it after a long absence.
+ * What is undecided when the watermark passes (`paying`, or locked by somebody) stays on a list in memory and is looked at
+ * in every run. Behind the watermark a second walk goes round and round over the last quarter of an hour, a bounded piece
+ * at a time: it finds what became overdue in the past, such as a row that was committed after its own deadline, or one
+ * whose deadline an operator changed. What is older than that, the orphan sweep finds, and moves the watermark back.
  */
 #ifndef BOOKING_WORKER_ADAPTERS_EXPIRY_STORE_H
 #define BOOKING_WORKER_ADAPTERS_EXPIRY_STORE_H
@@ -29,14 +30,31 @@ struct expired_holds {
     size_t count;
 };
 
+enum expiry_walk {
+    EXPIRY_WALK_FORWARD, /* from the watermark to now */
+    EXPIRY_WALK_AGAIN,   /* the next piece of the recent past */
+};
+
 /**
- * Expires up to `limit` overdue holds in one transaction: status, revision, history, outbox. Rows locked by others are
- * skipped. OK: committed, `out` says which. Anything else: nothing is known to have changed, `out` is empty.
+ * Walks on and puts what is overdue and undecided on the list. *more: the walk ended at its bound, and it is worth while to
+ * go on at once. Follow with expiry_store_expire() until the list has been worked through, then expiry_store_advance().
+ */
+TK_MUSTCHECK enum tk_err expiry_store_scan(struct expiry_store *store, enum expiry_walk walk, bool *more);
+
+/** How many of the list's entries have not been tried since the last scan. */
+size_t expiry_store_untried(const struct expiry_store *store);
+
+/** Entries that were tried and are still undecided. */
+size_t expiry_store_undecided(const struct expiry_store *store);
+
+/**
+ * Expires the next up to `limit` entries in one transaction: status, revision, history, outbox. Rows locked by others are
+ * skipped. OK: committed, `out` says which. Anything else: nothing is known to have changed, `out` is empty; scan again.
  */
 enum tk_step expiry_store_expire(struct expiry_store *store, int64_t limit, struct tk_arena *arena,
                                  struct expired_holds *out);
 
-/** Moves the watermark up to the first undecided row. Call when no full batch was found. */
+/** The last scan's finds are dealt with: the next one starts where it ended. Persistent for the forward walk. */
 TK_MUSTCHECK enum tk_err expiry_store_advance(struct expiry_store *store);
 
 /** Milliseconds until the next hold that ends within `horizon_ms` expires (rounded down), -1 when there is none. */

@@ -1,8 +1,10 @@
 /**
  * Stuck payments and purges.
  *
- * The search for stuck payments reads payment attempts from a persisted watermark on (the oldest one that was still stuck
- * at the last look), by the block-range index on created_at; the reservation's own status says whether one is stuck.
+ * The search for stuck payments reads payment attempts from a persisted watermark on, by the block-range index on
+ * created_at; the reservation's own status says whether one is stuck. The watermark waits for those, but not longer than a
+ * few minutes, or the range would grow with every sale: what is stuck for longer comes to light when its hold is overdue,
+ * by the orphan sweep.
  */
 #include <stdlib.h>
 
@@ -10,12 +12,18 @@
 
 #define TIMEOUT_MS 5000
 
-static const struct tk_pg_statement stuck_statement = {
-    "worker_stuck_payments",
-    "SELECT DISTINCT a.reservation_id FROM payment_attempts a "
-    "JOIN reservations r ON r.id = a.reservation_id AND r.status = 'paying' "
-    "WHERE a.created_at >= coalesce((SELECT upto FROM sweep_watermarks WHERE name = 'payments'), '-infinity') "
-    "  AND a.created_at <= now() - $1::bigint * interval '1 second' AND a.status = 'pending' LIMIT $2::bigint"};
+/* The attempts first, few as they are; planned the other way round it would walk through all reservations. */
+#define STUCK_ATTEMPTS                                                                                                     \
+    "WITH pending AS MATERIALIZED ("                                                                                       \
+    "  SELECT reservation_id, created_at FROM payment_attempts"                                                            \
+    "  WHERE created_at >= coalesce((SELECT upto FROM sweep_watermarks WHERE name = 'payments'),"                          \
+    "                               now() - interval '1 hour')"                                                            \
+    "    AND created_at <= now() - $1::bigint * interval '1 second' AND status = 'pending'),"                              \
+    " stuck AS (SELECT p.reservation_id, p.created_at FROM pending p,"                                                     \
+    "  LATERAL (SELECT FROM reservations r WHERE r.id = p.reservation_id AND r.status = 'paying' OFFSET 0) paying) "
+
+static const struct tk_pg_statement stuck_statement = {"worker_stuck_payments", STUCK_ATTEMPTS
+                                                       "SELECT DISTINCT reservation_id FROM stuck LIMIT $2::bigint"};
 
 /* Losing this update in a crash only means looking again, so it does not wait for the disk. */
 static const struct tk_pg_statement lazy_statement = {"worker_lazy_commit",
@@ -23,12 +31,10 @@ static const struct tk_pg_statement lazy_statement = {"worker_lazy_commit",
 
 static const struct tk_pg_statement advance_statement = {
     "worker_payments_advance",
-    "INSERT INTO sweep_watermarks AS w (name, upto) "
-    "SELECT 'payments', coalesce(min(a.created_at), now() - $1::bigint * interval '1 second') FROM payment_attempts a "
-    "JOIN reservations r ON r.id = a.reservation_id AND r.status = 'paying' "
-    "WHERE a.created_at >= coalesce((SELECT upto FROM sweep_watermarks WHERE name = 'payments'), '-infinity') "
-    "  AND a.created_at <= now() - $1::bigint * interval '1 second' AND a.status = 'pending' "
-    "ON CONFLICT (name) DO UPDATE SET upto = excluded.upto WHERE w.upto < excluded.upto"};
+    STUCK_ATTEMPTS "INSERT INTO sweep_watermarks AS w (name, upto) "
+                   "SELECT 'payments', coalesce(min(created_at), now() - $1::bigint * interval '1 second') FROM stuck "
+                   "WHERE created_at > now() - $1::bigint * interval '1 second' - interval '5 minutes' "
+                   "ON CONFLICT (name) DO UPDATE SET upto = excluded.upto WHERE w.upto < excluded.upto"};
 
 static const struct tk_pg_statement purge_keys_statement = {
     "worker_purge_keys", "DELETE FROM idempotency_keys k USING (SELECT user_id, key FROM idempotency_keys "
@@ -69,14 +75,14 @@ enum tk_err upkeep_store_stuck_payments(struct upkeep_store *store, int64_t olde
     struct tk_pg_op op;
     tk_pg_op_init(&op);
     tk_pg_op_step(&op, &lazy_statement);
-    tk_params_i64(tk_pg_op_step(&op, &advance_statement), older_than_s);
     struct tk_params *params = tk_pg_op_step(&op, &stuck_statement);
     tk_params_i64(params, older_than_s);
     tk_params_i64(params, STUCK_PAYMENTS_MAX);
+    tk_params_i64(tk_pg_op_step(&op, &advance_statement), older_than_s);
     enum tk_step step = tk_pgs_run(store->pg, &op);
     *count = 0;
-    for (int row = 0; step == TK_STEP_OK && row < PQntuples(op.outcome.rows[2]); row++)
-        out[(*count)++] = tk_row_uuid(op.outcome.rows[2], row, 0);
+    for (int row = 0; step == TK_STEP_OK && row < PQntuples(op.outcome.rows[1]); row++)
+        out[(*count)++] = tk_row_uuid(op.outcome.rows[1], row, 0);
     tk_pgs_release(&op);
     return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
 }

@@ -1,23 +1,32 @@
 /**
- * Happy path: expire a batch (one transaction) → drop its Redis locks → again while batches are full → move the watermark →
- * ask when the next hold ends → sleep until then, at most the interval.
+ * Happy path: look for overdue holds → expire them in batches, one transaction each, dropping their Redis locks → move the
+ * watermark → again while there is more → likewise for a piece of the recent past → ask when the next hold ends → sleep
+ * until then, at most the interval.
  *
- * What can fail: Postgres (nothing changed or the commit is unknown; the next run looks again, the compare-and-set on
- * status makes that harmless) and Redis (locks end by themselves). The messages wait in the outbox for the relay.
+ * What can fail: Postgres (nothing changed or the commit is unknown; the watermark stays, so the next run looks again, and
+ * the compare-and-set on status makes that harmless) and Redis (locks end by themselves). The messages wait in the outbox
+ * for the relay.
  */
 #include "booking-worker/app/expire_holds.h"
 #include "booking-worker/domain/pace.h"
+#include "shared/base/clock.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
 
-#define LONGEST_BACKOFF_MS 2000
+#define LONGEST_BACKOFF_MS  2000
+#define UNDECIDED_PAUSE_MS  1000
+#define WALK_AGAIN_EVERY_US TK_US_PER_S
 
 static struct tk_metric expired_total = TK_COUNTER("worker_holds_expired_total", NULL, "Holds expired by this worker.");
 static struct tk_metric delay =
     TK_HISTOGRAM("worker_expiry_delay_seconds", NULL, "Time from a hold's deadline to its expiry.");
 
+static struct tk_metric undecided =
+    TK_GAUGE("worker_undecided_holds", NULL, "Overdue holds that are being paid for or locked by somebody else.");
+
 void expire_holds_register_metrics(void)
 {
+    tk_metrics_register(&undecided);
     tk_metrics_register(&expired_total);
     tk_metrics_register(&delay);
 }
@@ -33,35 +42,67 @@ static void account(const struct expired_holds *holds)
     }
 }
 
-/* One batch; *count says how many. */
-static bool expire_batch(struct expire_holds *job, size_t *count)
+static bool expire_batch(struct expire_holds *job, bool *wrote)
 {
     struct tk_arena arena = {0};
     struct expired_holds holds;
     bool ok = expiry_store_expire(job->store, job->batch_size, &arena, &holds) == TK_STEP_OK;
-    *count = holds.count;
     if (holds.count > 0) {
         account(&holds);
         (void)!seat_locks_release(job->locks, holds.items, holds.count); /* logged; locks end by themselves */
+        *wrote = true;
     }
     tk_arena_release(&arena);
     return ok;
 }
 
+/* One piece of a walk and everything it found. */
+static bool expire_found(struct expire_holds *job, enum expiry_walk walk, const atomic_bool *stopping, bool *wrote,
+                         bool *more)
+{
+    bool ok = expiry_store_scan(job->store, walk, more) == TK_OK;
+    while (ok && expiry_store_untried(job->store) > 0) {
+        if (atomic_load(stopping))
+            return true; /* the walk stays where it was */
+        ok = expire_batch(job, wrote);
+    }
+    tk_metric_set(&undecided, (int64_t)expiry_store_undecided(job->store));
+    return ok && expiry_store_advance(job->store) == TK_OK;
+}
+
+static bool walk(struct expire_holds *job, enum expiry_walk direction, const atomic_bool *stopping, bool *wrote)
+{
+    bool more = true;
+    bool ok = true;
+    while (ok && more && !atomic_load(stopping))
+        ok = expire_found(job, direction, stopping, wrote, &more);
+    return ok;
+}
+
+/* The second walk takes a piece now and then, however often the job runs. */
+static bool is_time_to_walk_again(struct expire_holds *job)
+{
+    int64_t now_us = tk_mono_us();
+    if (now_us - job->walked_again_us < WALK_AGAIN_EVERY_US)
+        return false;
+    job->walked_again_us = now_us;
+    return true;
+}
+
 static struct job_outcome finish(struct expire_holds *job, bool ok, bool wrote)
 {
     int64_t until_ms = PACE_NONE;
+    int64_t longest_ms = expiry_store_undecided(job->store) > 0 ? UNDECIDED_PAUSE_MS : job->interval_ms;
     if (ok)
-        ok = expiry_store_advance(job->store) == TK_OK &&
-             expiry_store_until_next(job->store, job->interval_ms, &until_ms) == TK_OK;
+        ok = expiry_store_until_next(job->store, job->interval_ms, &until_ms) == TK_OK;
     health_note(job->health, HEALTH_DEPENDENCY_POSTGRES, ok);
     health_note(job->health, HEALTH_DEPENDENCY_REDIS, seat_locks_is_up(job->locks));
     job->failures = ok ? 0 : job->failures + 1;
     return (struct job_outcome){
         .ok = ok,
         .wrote = wrote,
-        .next_ms =
-            ok ? pace_until_expiry(until_ms, job->interval_ms) : pace_after_failure(job->failures, LONGEST_BACKOFF_MS),
+        .next_ms = ok ? pace_until_expiry(until_ms, longest_ms < job->interval_ms ? longest_ms : job->interval_ms)
+                      : pace_after_failure(job->failures, LONGEST_BACKOFF_MS),
     };
 }
 
@@ -69,13 +110,8 @@ struct job_outcome expire_holds_run(void *arg, const atomic_bool *stopping)
 {
     struct expire_holds *job = arg;
     bool wrote = false;
-    bool ok = true;
-    bool more = true;
-    while (ok && more && !atomic_load(stopping)) {
-        size_t count;
-        ok = expire_batch(job, &count);
-        wrote |= count > 0;
-        more = count == (size_t)job->batch_size;
-    }
+    bool ok = walk(job, EXPIRY_WALK_FORWARD, stopping, &wrote);
+    if (ok && is_time_to_walk_again(job))
+        ok = walk(job, EXPIRY_WALK_AGAIN, stopping, &wrote);
     return finish(job, ok, wrote);
 }

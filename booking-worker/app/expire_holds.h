@@ -16,6 +16,7 @@ struct expire_holds {
     int64_t batch_size;
     int64_t interval_ms;
     unsigned failures; /* runs that failed in a row */
+    int64_t walked_again_us;
 };
 
 void expire_holds_register_metrics(void);

@@ -4,7 +4,7 @@
 #ifndef BOOKING_WORKER_APP_SETTLE_PAYMENTS_H
 #define BOOKING_WORKER_APP_SETTLE_PAYMENTS_H
 
-#include "booking-worker/adapters/http_call.h"
+#include "booking-worker/adapters/booking_client.h"
 #include "booking-worker/adapters/upkeep_store.h"
 #include "booking-worker/app/health.h"
 #include "booking-worker/domain/job.h"

@@ -3,7 +3,8 @@
  * or when a release or confirmation got lost or is late.
  *
  *   page of overdue holds from event-svc → tombstones for unknown reservations, then re-read all (orphan_store.c)
- *   → judge each (domain/orphan.h) → release at event-svc / confirm again by outbox / let the expiry job look again
+ *   → judge each (domain/orphan.h) → release at event-svc / confirm again by outbox / let the expiry job look again /
+ *     have the payment settled
  *
  * When either side cannot be reached, nothing is concluded and the seat stays held: late is better than twice. A release
  * that races with anything is harmless, because event-svc acts only on seats which that very reservation holds.
@@ -18,6 +19,7 @@
 #include "shared/metrics/metrics.h"
 
 #define MAX_PAGES       50
+#define MAX_SETTLEMENTS 10
 #define REEMIT_QUIET_US (60 * TK_US_PER_S) /* a confirmation said again gets this long to arrive */
 
 static struct tk_metric entombed_total =
@@ -136,6 +138,21 @@ static bool revisit(struct sweep_orphans *job, const struct page *page)
     return earliest_us == INT64_MAX || orphan_store_rewind(job->store, earliest_us) == TK_STEP_OK;
 }
 
+/* The settlement job has long asked for these, unless it died in between; a few per page, since each may take seconds. */
+static bool settle(struct sweep_orphans *job, const struct page *page)
+{
+    int left = MAX_SETTLEMENTS;
+    for (size_t i = 0; i < page->count && left > 0; i++) {
+        bool settled;
+        if (page->verdicts[i] != ORPHAN_VERDICT_SETTLE)
+            continue;
+        if (booking_client_settle(job->booking_svc, &page->holds[i].reservation_id, &settled) != TK_OK)
+            return false;
+        left--;
+    }
+    return true;
+}
+
 static bool sweep_page(struct sweep_orphans *job, struct page *page, struct tk_arena *arena)
 {
     if (page->count == 0)
@@ -145,7 +162,8 @@ static bool sweep_page(struct sweep_orphans *job, struct page *page, struct tk_a
     judge(page);
     bool revisited = revisit(job, page);
     bool reemitted = reemit(job, page);
-    return release(job, page, arena) && reemitted && revisited;
+    bool released = release(job, page, arena);
+    return settle(job, page) && released && reemitted && revisited;
 }
 
 /* --- the job ------------------------------------------------------------------------------------------------------ */

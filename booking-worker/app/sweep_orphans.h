@@ -4,6 +4,7 @@
 #ifndef BOOKING_WORKER_APP_SWEEP_ORPHANS_H
 #define BOOKING_WORKER_APP_SWEEP_ORPHANS_H
 
+#include "booking-worker/adapters/booking_client.h"
 #include "booking-worker/adapters/event_client.h"
 #include "booking-worker/adapters/orphan_store.h"
 #include "booking-worker/app/health.h"
@@ -11,6 +12,7 @@
 
 struct sweep_orphans {
     struct event_client *client;
+    struct http_caller *booking_svc;
     struct orphan_store *store;
     struct health *health;
     int64_t grace_s;

@@ -61,11 +61,13 @@ static enum tk_err init_expire(struct worker *worker, const struct worker_config
 static void init_sweep(struct worker *worker, const struct worker_config *config)
 {
     worker->event_svc.caller = caller_for(config, config->event_service_url, CALL_TIMEOUT_MS);
-    worker->sweep = (struct sweep_orphans){.client = &worker->event_svc,
-                                           .store = orphan_store_new(config->database_url),
-                                           .health = &worker->health,
-                                           .grace_s = config->orphan_grace_s,
-                                           .interval_ms = config->orphan_interval_s * 1000};
+    worker->sweep =
+        (struct sweep_orphans){.client = &worker->event_svc,
+                               .booking_svc = caller_for(config, config->booking_service_url, SETTLE_TIMEOUT_MS),
+                               .store = orphan_store_new(config->database_url),
+                               .health = &worker->health,
+                               .grace_s = config->orphan_grace_s,
+                               .interval_ms = config->orphan_interval_s * 1000};
 }
 
 static void init_upkeep(struct worker *worker, const struct worker_config *config)
@@ -133,6 +135,7 @@ void worker_release(struct worker *worker)
     orphan_store_free(worker->sweep.store);
     tk_uuid_map_release(&worker->sweep.reemitted);
     http_caller_free(worker->event_svc.caller);
+    http_caller_free(worker->sweep.booking_svc);
     upkeep_store_free(worker->settle.store);
     http_caller_free(worker->settle.booking_svc);
     upkeep_store_free(worker->purge.store);

@@ -8,7 +8,9 @@
  *     expired, cancelled           the release was lost or is on its way       RELEASE (idempotent)
  *     confirmed                    the confirmation was lost or is on its way  REEMIT
  *     active, overdue              the expiry job has missed it                REVISIT: let that job look again
- *     active, paying, refunded     it is being decided, or not ours to decide  LEAVE
+ *     paying, overdue              its payment got stuck, and was not settled  SETTLE: ask booking-svc once more
+ *     active, paying, in time      it is being decided                         LEAVE
+ *     refunded                     not ours to decide                          LEAVE
  *     nothing, or unreadable       -                                           LEAVE
  */
 #ifndef BOOKING_WORKER_DOMAIN_ORPHAN_H
@@ -18,12 +20,18 @@
 
 #include "shared/base/str.h"
 
-enum orphan_verdict { ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_RELEASE, ORPHAN_VERDICT_REEMIT, ORPHAN_VERDICT_REVISIT };
+enum orphan_verdict {
+    ORPHAN_VERDICT_LEAVE,
+    ORPHAN_VERDICT_RELEASE,
+    ORPHAN_VERDICT_REEMIT,
+    ORPHAN_VERDICT_REVISIT,
+    ORPHAN_VERDICT_SETTLE,
+};
 
 /** `status` as the database names it, the empty slice when the row could not be read; `overdue` by the database's now(). */
 enum orphan_verdict orphan_judge(struct tk_slice status, bool overdue);
 
-/** "leave", "release", "reemit", "revisit". */
+/** "leave", "release", "reemit", "revisit", "settle". */
 const char *orphan_verdict_name(enum orphan_verdict verdict);
 
 #endif

@@ -12,7 +12,10 @@ int64_t pace_until_expiry(int64_t until_next_ms, int64_t interval_ms)
     assert(interval_ms >= 1);
     if (until_next_ms < 0 || until_next_ms >= interval_ms)
         return interval_ms;
-    return until_next_ms + 1; /* the answer was rounded down; waking before the moment would find nothing */
+    int64_t pause_ms = until_next_ms + 1; /* the answer was rounded down; waking before the moment would find nothing */
+    if (pause_ms < PACE_SHORTEST_MS)
+        pause_ms = PACE_SHORTEST_MS;
+    return pause_ms < interval_ms ? pause_ms : interval_ms;
 }
 
 int64_t pace_after_failure(unsigned failures, int64_t longest_ms)

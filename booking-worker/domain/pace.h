@@ -12,10 +12,12 @@
 
 #include <stdint.h>
 
-#define PACE_NONE (-1) /* no hold ends within the interval */
+#define PACE_SHORTEST_MS 20   /* holds that end within moments of each other are expired together */
+#define PACE_NONE        (-1) /* no hold ends within the interval */
 
 /**
- * Pause in milliseconds before the next look, 1..interval_ms. `until_next_ms` is the time until the earliest known expiry,
+ * Pause in milliseconds before the next look: PACE_SHORTEST_MS (or the interval, if that is shorter) to
+ * interval_ms. `until_next_ms` is the time until the earliest known expiry,
  * negative or PACE_NONE when none is known. Both in milliseconds; interval_ms >= 1.
  */
 int64_t pace_until_expiry(int64_t until_next_ms, int64_t interval_ms);

@@ -18,7 +18,7 @@ Test(orphan, every_status)
         {"cancelled", ORPHAN_VERDICT_RELEASE, ORPHAN_VERDICT_RELEASE},
         {"confirmed", ORPHAN_VERDICT_REEMIT, ORPHAN_VERDICT_REEMIT},
         {"active", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_REVISIT},
-        {"paying", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_LEAVE},
+        {"paying", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_SETTLE},
         {"refunded", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_LEAVE},
         {"", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_LEAVE},        /* the row could not be read */
         {"EXPIRED", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_LEAVE}, /* not a word of ours */
@@ -37,4 +37,5 @@ Test(orphan, verdicts_have_names)
     cr_expect_str_eq(orphan_verdict_name(ORPHAN_VERDICT_RELEASE), "release");
     cr_expect_str_eq(orphan_verdict_name(ORPHAN_VERDICT_REEMIT), "reemit");
     cr_expect_str_eq(orphan_verdict_name(ORPHAN_VERDICT_REVISIT), "revisit");
+    cr_expect_str_eq(orphan_verdict_name(ORPHAN_VERDICT_SETTLE), "settle");
 }
