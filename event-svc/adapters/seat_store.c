@@ -230,7 +230,8 @@ static void read_head(struct reserve_reading *r, int row, size_t i)
     facts->session_exists = currency.len > 0;
     facts->session_open = tk_row_bool(r->rows, row, COL_OPEN);
     r->answers[i].reserved_until_us = tk_row_time(r->rows, row, COL_RESERVED_UNTIL);
-    memcpy(r->answers[i].currency, currency.ptr, currency.len < 3 ? currency.len : 3);
+    if (currency.len == 3)
+        memcpy(r->answers[i].currency, currency.ptr, 3);
 }
 
 static size_t place_of(const struct tk_hold_request *request, const struct tk_uuid *seat)

@@ -33,6 +33,7 @@ Test(event_config, the_broker_may_come_in_parts)
     setenv("RABBITMQ_PASSWORD", "p@ss/word", 1);
     cr_assert_eq(event_config_load(&config), TK_OK);
     cr_expect_str_eq(config.rabbitmq_url, "amqp://guest:p%40ss%2Fword@rabbit:5673/%2F");
+    free((void *)(uintptr_t)config.rabbitmq_url);
 }
 
 Test(event_config, nonsense_is_refused)
