@@ -21,6 +21,7 @@ program_env() {
         DATABASE_URL="$database"
         REDIS_URL="$REDIS_URL"
         RABBITMQ_URL="$RABBITMQ_URL"
+        RABBITMQ_HOST= # would win over the address of our own broker
         EVENT_SERVICE_URL="$EVENT_URL"
         BOOKING_SERVICE_URL="$BOOKING_URL"
     )
