@@ -74,6 +74,15 @@ unit_test_programs() {
     done
 }
 
+# unit_tests PROGRAM…: with a Postgres and a RabbitMQ of their own for the tests of the adapters.
+unit_tests() (
+    stack_private && service_launch rabbitmq && service_launch postgres || exit 1
+    trap 'stack_stop --delete-data' EXIT
+    service_await postgres && service_await rabbitmq || exit 1
+    export TK_TEST_DATABASE_URL=$EVENT_DATABASE_URL TK_TEST_RABBITMQ_URL=$RABBITMQ_URL
+    deploy/run-unit-tests.sh "$@"
+)
+
 finish() {
     rm -rf "$SCRATCH"
     printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
@@ -92,7 +101,7 @@ main() {
     sanitizer_options
     mapfile -t tests < <(unit_test_programs)
     # Whole stacks, slow as they are: Criterion's own leak can only be told from ours by the functions far below it.
-    ASAN_OPTIONS="${ASAN_OPTIONS:-}:fast_unwind_on_malloc=0" run "Unit tests" deploy/run-unit-tests.sh "${tests[@]}"
+    ASAN_OPTIONS="${ASAN_OPTIONS:-}:fast_unwind_on_malloc=0" run "Unit tests" unit_tests "${tests[@]}"
     run "Integration tests" ./test_integration.sh --private
     sanitizer_reports
     finish

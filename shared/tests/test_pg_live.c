@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "shared/base/clock.h"
 #include "shared/loop/loop.h"
@@ -76,12 +77,22 @@ static void wait_until_up(void)
     cr_assert(tk_pg_is_up(pg));
 }
 
+/* Tests run side by side in processes of their own: each has a schema of its own. */
+static char server_options[64];
+
 static void make_table(const char *url)
 {
+    char sql[160];
+    snprintf(server_options, sizeof(server_options), "-c search_path=live_%d", (int)getpid());
+    snprintf(sql, sizeof(sql),
+             "DROP SCHEMA IF EXISTS live_%d CASCADE; CREATE SCHEMA live_%d; CREATE TABLE live_%d.tk_live_test "
+             "(n int8 PRIMARY KEY)",
+             (int)getpid(), (int)getpid(), (int)getpid());
     PGconn *conn = PQconnectdb(url);
     cr_assert_eq(PQstatus(conn), CONNECTION_OK);
-    PQclear(PQexec(conn, "DROP TABLE IF EXISTS tk_live_test"));
-    PQclear(PQexec(conn, "CREATE TABLE tk_live_test (n int8 PRIMARY KEY)"));
+    PGresult *made = PQexec(conn, sql);
+    cr_assert_eq(PQresultStatus(made), PGRES_COMMAND_OK);
+    PQclear(made);
     PQfinish(conn);
 }
 
@@ -98,6 +109,7 @@ static void open_pg(size_t connections, size_t max_depth, size_t max_queued)
                                                  .max_depth = max_depth,
                                                  .max_queued = max_queued,
                                                  .statement_timeout_ms = 3000,
+                                                 .server_options = server_options,
                                                  .statements = STATEMENTS,
                                                  .statement_count = sizeof(STATEMENTS) / sizeof(STATEMENTS[0])});
     wait_until_up();
