@@ -86,10 +86,15 @@ static void open_pools(struct event_service *service)
                                        .server_options = SEAT_STORE_SERVER_OPTIONS,
                                    },
                                    &catalogue_statements);
-    service->bulk = open_pool(
-        service,
-        (struct tk_pg_config){.name = "bulk", .connections = 1, .max_depth = 1, .statement_timeout_ms = BULK_DEADLINE_MS},
-        &bulk_statements);
+    service->bulk = open_pool(service,
+                              (struct tk_pg_config){
+                                  .name = "bulk",
+                                  .connections = 1,
+                                  .max_depth = 1,
+                                  .statement_timeout_ms = BULK_DEADLINE_MS,
+                                  .server_options = "-c enable_seqscan=off", /* one hall, not all of them */
+                              },
+                              &bulk_statements);
     service->seats = open_pool(service,
                                (struct tk_pg_config){
                                    .name = "seats",
