@@ -124,9 +124,15 @@ static void run_due_timers(struct tk_loop *loop)
     }
 }
 
+/* A write begun by a timer or by deferred work is finished by h2o's next turn, which must not sleep first. */
+static bool has_pending_sockets(const struct tk_loop *loop)
+{
+    return loop->h2o->_pending_as_client != NULL || loop->h2o->_pending_as_server != NULL;
+}
+
 static int next_wait_ms(const struct tk_loop *loop, int wait_ms)
 {
-    if (!tk_list_is_empty(&loop->deferred))
+    if (!tk_list_is_empty(&loop->deferred) || has_pending_sockets(loop))
         return 0;
     if (loop->heap_len == 0)
         return wait_ms;
