@@ -59,7 +59,7 @@ done
 
 # shellcheck source=deploy/lib.sh
 . deploy/lib.sh
-for part in harness http db broker fixtures instances refusals; do
+for part in harness http db broker fixtures instances refusals races; do
     # shellcheck source=/dev/null
     . "$TESTS/lib/$part.sh"
 done
