@@ -44,18 +44,21 @@ report_row() {
     jq -r --arg name "$1" '
         def rounded: if . == null then "" elif . >= 100 then round else (. * 100 | round) / 100 end;
         [$name, (.median | rounded | tostring), "worst \(.worst | rounded)", .unit,
-         (to_entries | map(select(.key as $k | ["median", "worst", "unit", "runs", "floor", "unbatched"] | index($k) | not)
+         (to_entries | map(select(.key as $k | ["median", "worst", "unit", "runs", "floor", "unbatched", "cpu_us"] | index($k) | not)
           | select(.value != 0) | "\(.key) \(.value | rounded)") | join(", "))] | @tsv' "$OUT/$1.json" |
         awk -F '\t' -v bold="$C_BOLD" -v off="$C_OFF" '{ printf "%s%-9s %10s %-14s%s %s; %s\n", bold, $1, $2, $4, off, $3, $5 }'
+    jq -r '.cpu_us // empty | "          processor time, us each: \([.[]] | add | round) = " +
+        (to_entries | sort_by(-.value) | map("\(.key) \(.value | round)") | join(" + "))' "$OUT/$1.json"
 }
 
 report_end() {
     local file name
     for file in "$OUT"/*.json; do
+        [ -f "$file" ] || continue
         name=$(basename "$file" .json)
         case $name in last | summary | *' '*) continue ;; esac
         jq --arg name "$name" '{($name): .}' "$file"
-    done | jq -s --argjson env "$(environment)" 'add + {env: $env}' >"$OUT/summary.json"
+    done | jq -s --argjson env "$(environment)" '(add // {}) + {env: $env}' >"$OUT/summary.json"
     step "Summary"
     jq -r 'keys[] | select(. != "env")' "$OUT/summary.json" | while read -r name; do
         report_row "$name"

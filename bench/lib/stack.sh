@@ -16,8 +16,10 @@ fresh_stack() {
 # With track_commit_timestamp Postgres remembers when each transaction was committed: the only way to know when a seat became
 # SOLD that costs the system nothing while it is measured. It needs a restart, so it comes before everything else.
 remember_commit_times() {
+    local -a settings=(-c 'ALTER SYSTEM SET track_commit_timestamp = on')
+    [ -z "${BENCH_PRELOAD:-}" ] || settings+=(-c "ALTER SYSTEM SET shared_preload_libraries = $BENCH_PRELOAD")
     {
-        service_start postgres && postgres_psql -c 'ALTER SYSTEM SET track_commit_timestamp = on' && service_restart postgres
+        service_start postgres && postgres_psql "${settings[@]}" && service_restart postgres
     } >"$OUT/stack.log" 2>&1 || {
         show_tail "$OUT/stack.log"
         return 1

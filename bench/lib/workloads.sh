@@ -35,11 +35,13 @@ run_workload() {
     return 1
 }
 
-# enough_seats RATE: on sale for REPEATS runs at this many reservations (2.5 seats on average) per second.
+# enough_seats RATE: on sale for a run at this many reservations (of 2.5 seats on average) per second.
 enough_seats() {
-    local seats=$(($1 * REPEATS * (SECONDS_EACH + WARMUP) * 5 / 2))
-    put_on_sale "$(((seats + 49999) / 50000))" 50000
+    SEATS_NEEDED=$(portion "$1" "$(((SECONDS_EACH + WARMUP) * 3))")
+    seats_on_sale "$SEATS_NEEDED"
 }
+
+seats_on_sale() { put_on_sale "$((($1 + 49999) / 50000))" 50000; }
 
 # need NAME: the figure of another workload, measured now, on this stack, when this run has not done so yet.
 need() {
@@ -50,7 +52,7 @@ repeat_sales() { # NAME FIELD UNIT ARGUMENTS…
     local name=$1 field=$2 unit=$3 i
     shift 3
     for ((i = 0; i < REPEATS; i++)); do
-        sell_enough "$@" || return 1
+        accounted sell_enough "$@" || return 1
         keep "$name"
     done
     fold "$name" "$field" "$unit"
@@ -59,7 +61,7 @@ repeat_sales() { # NAME FIELD UNIT ARGUMENTS…
 # --- W3, and what compares with it ----------------------------------------------------------------------------------
 
 measure_W3() {
-    enough_seats "${BENCH_MAX_RATE:-6000}" && repeat_sales W3 created_per_s reservations/s --workload reserve
+    enough_seats 8000 && repeat_sales W3 created_per_s reservations/s --workload reserve
 }
 
 measure_R1() {
@@ -79,7 +81,7 @@ measure_R2() {
 # Goodput: what is still sold when three times as many come as can be served, on many connections.
 measure_overload() {
     local peak
-    need W3 && enough_seats "${BENCH_MAX_RATE:-6000}" || return 1
+    need W3 && enough_seats 8000 || return 1
     peak=$(figure W3)
     repeat_sales overload created_per_s reservations/s --workload reserve --rate "$(portion "$peak" 3)" --connections 4000 || return 1
     add overload "$(jq --argjson peak "$peak" '{of_peak: (.median / $peak)}' "$OUT/overload.json")"
@@ -110,11 +112,12 @@ note_confirm_to_sold() {
     note "{\"to_sold\": $(LC_ALL=C join "$OUT/confirmed.txt" "$OUT/sold.txt" | awk '{ printf "%.3f\n", ($3 - $2) * 1000 }' | percentiles)}"
 }
 
-book() { sell_enough --workload booking "$@" && settle && note_sold; }
+book_and_settle() { sell_enough --workload booking "$@" && settle; }
+book() { accounted book_and_settle "$@" && note_sold; }
 
 measure_W1() {
     local i
-    enough_seats "${BENCH_MAX_RATE:-3000}" || return 1
+    enough_seats 3000 || return 1
     for ((i = 0; i < REPEATS; i++)); do
         book && keep W1 || return 1
     done
@@ -142,7 +145,7 @@ measure_L1() {
 measure_sweep() {
     local rate percent
     need W1 || return 1
-    REPEATS=6 enough_seats "$(figure W1 | cut -d. -f1)" || return 1
+    enough_seats "$(figure W1)" || return 1
     : >"$OUT/sweep.dat"
     for percent in 10 25 40 55 70 85 95 105 120; do
         rate=$(portion "$(figure W1)" "$(awk -v p=$percent 'BEGIN { print p / 100 }')")
@@ -209,14 +212,16 @@ hold_all() {
     stack_sql event_service "UPDATE holds SET reserved_until = now() - interval '1 second' WHERE session_id = '$SESSION'; ANALYZE"
 }
 
+STORM_SECONDS=40
+
 # The storm lasts from the start of the worker until the last seat is free; sales are counted inside it.
 measure_W7() {
     local holds storm_session rate load_pid from to
     holds=$(portion 100000 "$SCALE")
     need W1 && rate=$(portion "$(figure W1)" 0.5) && service_stop booking-worker >/dev/null && hold_all "$holds" || return 1
     storm_session=$SESSION
-    REPEATS=6 enough_seats "$rate" || return 1
-    SECONDS_EACH=${BENCH_STORM_SECONDS:-40} sell_enough --workload booking --rate "$rate" --connections 1000 &
+    seats_on_sale $((rate * 3 * (STORM_SECONDS + WARMUP))) && SEATS_NEEDED=0 || return 1
+    SECONDS_EACH=$STORM_SECONDS sell_enough --workload booking --rate "$rate" --connections 1000 &
     load_pid=$!
     sleep "$WARMUP"
     from=$(date +%s.%N)
@@ -244,7 +249,7 @@ resident_mb() {
 # closes it.
 measure_M1() {
     local before during load_pids=''
-    enough_seats "${BENCH_MAX_RATE:-3000}" && book || return 1
+    enough_seats 3000 && book || return 1
     before=$(resident_mb)
     for port in "$EVENT_SERVICE_PORT" "$BOOKING_SERVICE_PORT"; do
         "$LOADGEN" --workload get --path /livez --port "$port" --connections 5000 --rate 1200 --warmup 0 --seconds 10 >"$OUT/idle.$port" &
@@ -276,12 +281,14 @@ old_rows() {
 
 # 100,000 seats are the least that last for a measurement; each step has two old reservations per seat.
 measure_G1() {
-    local seats first=0
+    local seats first=0 SECONDS_EACH WARMUP
+    SECONDS_EACH=4 WARMUP=1
     for seats in 100000 1000000 5000000; do
         seats=$(portion "$seats" "$SCALE")
         fresh_stack && rm -f "$OUT/answers.txt" "$OUT/G1_$seats.runs" && put_on_sale "$(((seats + 49999) / 50000))" 50000 || return 1
         old_rows $((seats * 2)) || return 1
-        SECONDS_EACH=4 WARMUP=1 REPEATS=1 repeat_sales "G1_$seats" created_per_s reservations/s --workload reserve || return 1
+        SEATS_NEEDED=0
+        repeat_sales "G1_$seats" created_per_s reservations/s --workload reserve || return 1
         [ "$first" != 0 ] || first=$(figure "G1_$seats")
         say "$seats seats, $((seats * 2)) old reservations: $(figure "G1_$seats") reservations/s"
     done
