@@ -107,6 +107,7 @@ static void open_postgres(struct booking_app *app)
         .max_depth = PG_DEPTH,
         .max_queued = PG_QUEUED,
         .statement_timeout_ms = config->database_timeout_ms,
+        .server_options = TK_PG_KEY_LOOKUPS,
         .statements = booking_statements,
         .statement_count = booking_statement_count,
     };

@@ -13,7 +13,7 @@ struct tk_pgs;
 struct tk_pgs_config {
     const char *name; /* application_name and log object */
     const char *url;
-    int64_t timeout_ms; /* per call, also set as statement_timeout */
+    int64_t timeout_ms;         /* per call, also set as statement_timeout */
     const char *server_options; /* further `-c name=value` words for the session, or NULL */
     const struct tk_pg_statement *const *statements;
     size_t statement_count;
