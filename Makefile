@@ -40,7 +40,7 @@ BINARIES   := $(foreach c,$(COMPONENTS),$(if $(wildcard $(c)/main.c),$(OUT)/$(c)
 TEST_BINS  := $(foreach c,shared $(COMPONENTS),$(if $(wildcard $(c)/tests/*.c),$(OUT)/$(c)/unit-tests))
 TSAN_BIN   := $(OUT)/shared/tests/stress/threads
 
-.PHONY: all help unit integration test asan tsan lint format docs-assets deps config-docs clean
+.PHONY: all help unit integration test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
 all: $(BINARIES)
 
 help: ## this list
@@ -107,6 +107,18 @@ config-docs: all ## regenerates docs/CONFIG.md from the programs' setting tables
 
 docs-assets: ## Swagger UI from npm, for /docs
 	deploy/docs-assets.sh
+
+bench-quick: ## W1, W3, W5, R1, R2 in a minute and a half
+	bench/run.sh quick
+
+bench: ## every workload but G1, a quarter of an hour
+	bench/run.sh standard
+
+bench-full: ## everything, with millions of rows
+	bench/run.sh full
+
+bench-plots: ## docs/img/*.svg from the figures of the last run
+	bench/plots.sh
 
 clean: ## removes what was built
 	rm -rf build

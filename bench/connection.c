@@ -81,16 +81,13 @@ static enum tk_err complete(struct connection *c, struct response *out)
 enum tk_err connection_receive(struct connection *c, struct response *out)
 {
     char chunk[READ_CHUNK];
-    for (;;) {
-        ssize_t got = recv(c->fd, chunk, sizeof(chunk), 0);
+    ssize_t got;
+    do {
+        got = recv(c->fd, chunk, sizeof(chunk), 0);
         if (got == 0 || (got < 0 && errno != EAGAIN))
             return TK_ERR_IO;
-        if (got < 0)
-            return TK_ERR_TIMEOUT;
-        tk_buf_append(&c->in, chunk, (size_t)got);
-        if (c->in.overflow)
-            return TK_ERR_IO;
-        if ((size_t)got < sizeof(chunk))
-            return complete(c, out);
-    }
+        if (got > 0)
+            tk_buf_append(&c->in, chunk, (size_t)got);
+    } while (got == (ssize_t)sizeof(chunk)); /* a short read has drained the socket: edge-triggered epoll needs no more */
+    return c->in.overflow ? TK_ERR_IO : complete(c, out);
 }

@@ -92,7 +92,7 @@ static void open_worker(struct generator *g, struct worker *w)
 {
     if (connection_open(&w->conn, &g->address) != TK_OK)
         fatal("connect");
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = w};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = w};
     if (epoll_ctl(g->epoll, EPOLL_CTL_ADD, w->conn.fd, &event) != 0)
         fatal("epoll_ctl");
     tk_list_push_back(&g->idle, &w->idle);
@@ -185,8 +185,11 @@ static void note_answer(struct generator *g, const char *what, struct tk_slice b
 {
     if (!find_id(body, id))
         fatal("an answer without an id");
-    if (g->answers)
-        fprintf(g->answers, "%s %s\n", what, id);
+    if (g->answers) {
+        fputs_unlocked(what, g->answers);
+        fputs_unlocked(id, g->answers);
+        putc_unlocked('\n', g->answers);
+    }
 }
 
 static void send_confirm(struct generator *g, struct worker *w, const char *reservation)
@@ -204,13 +207,13 @@ static void on_response(struct generator *g, struct worker *w, const struct resp
     char id[TK_UUID_TEXT_LEN + 1];
     measure(g, w, response->status);
     if (response->status == 201) {
-        note_answer(g, "created", response->body, id);
+        note_answer(g, "created ", response->body, id);
         if (g->opt.workload == WORKLOAD_BOOKING) {
             send_confirm(g, w, id);
             return;
         }
     } else if (response->status == 200 && w->confirming) {
-        note_answer(g, "confirmed", response->body, id);
+        note_answer(g, "confirmed ", response->body, id);
     }
     w->confirming = false;
     tk_list_push_back(&g->idle, &w->idle);

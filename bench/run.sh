@@ -49,6 +49,7 @@ finish() {
 main() {
     local workload failed=''
     choose "$@"
+    packages_ensure build stack
     ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
     make -C "$ROOT" -s -j"$(nproc)" all build/release/bench/loadgen >/dev/null
     rm -rf "$OUT" && mkdir -p "$OUT"

@@ -46,7 +46,7 @@ lint_tidy() {
 
 lint_shell() {
     local -a files
-    mapfile -t files < <(ls ./*.sh deploy/*.sh deploy/lib/*.sh deploy/standin/*.sh .ci/run 2>/dev/null)
+    mapfile -t files < <(ls ./*.sh deploy/*.sh deploy/lib/*.sh deploy/standin/*.sh bench/*.sh bench/lib/*.sh .ci/run 2>/dev/null)
     shellcheck -x "${files[@]}"
 }
 
