@@ -9,7 +9,7 @@ topology_is_final() {
     expect_json '.durable == true and .arguments == {
         "x-queue-type": "quorum", "x-delivery-limit": 5, "x-single-active-consumer": true, "x-overflow": "reject-publish",
         "x-dead-letter-exchange": $dlx, "x-dead-letter-strategy": "at-least-once"}' --arg dlx "$BROKER_EXCHANGE.dlx"
-    expect_json '.consumers == 1'
+    eventually 10 "consumers" 1 broker_queue "$BROKER_QUEUE" '.consumers // 0'
     broker_look "queues/%2F/$BROKER_QUEUE/bindings"
     expect_json '[.[] | select(.source == $exchange) | .routing_key] | contains(["reservation.confirmed",
         "reservation.cancelled", "reservation.expired"])' --arg exchange "$BROKER_EXCHANGE"
@@ -43,6 +43,57 @@ counters_move() {
         sleep 0.5
     done
     fail "publish $BROKER_PUBLISHED -> $published, ack $BROKER_ACKED -> $acked after $tries looks"
+}
+
+# A queue of our own hears what the exchange says.
+probe_open() {
+    PROBE=probe-$(uuid)
+    broker PUT "queues/%2F/$PROBE" '{"durable": false, "auto_delete": false, "arguments": {"x-expires": 60000}}'
+    broker POST "bindings/%2F/e/$BROKER_EXCHANGE/q/$PROBE" '{"routing_key": "reservation.*"}' >"$WORK/bound"
+}
+
+probe_about() { # RESERVATION → its messages so far, as the management API shows them; leaves them in the queue
+    broker POST "queues/%2F/$PROBE/get" '{"count": 1000, "ackmode": "ack_requeue_true", "encoding": "auto"}' |
+        jq --arg id "$1" '[.[] | .body = (.payload | fromjson) | select(.body.data.reservation_id == $id)]'
+}
+
+probe_count() { # RESERVATION
+    probe_about "$1" | jq length
+}
+
+# expect_message RESERVATION TYPE SEAT-STATUS USER SEAT…: one message, persistent, with the reservation's whole final state.
+expect_message() {
+    local id=$1 type=$2 status=$3 user=$4 revision
+    shift 4
+    eventually 5 "messages about $id" 1 probe_count "$id"
+    probe_about "$id" >"$WORK/body"
+    revision=$(booking_sql "SELECT revision FROM reservations WHERE id = '$id'")
+    expect_json '.[0] | .routing_key == $type and .properties.delivery_mode == 2
+        and .properties.content_type == "application/json" and .properties.message_id == .body.event_id
+        and .body.event_type == $type and (.body.occurred_at | endswith("Z")) and .body.data.revision == $revision
+        and .body.data.session_id == $session and .body.data.user_id == $user
+        and (.body.data.seats | sort_by(.session_seat_id)) == ($ARGS.positional | sort | map({session_seat_id: ., status: $status}))' \
+        --arg type "$type" --arg status "$status" --arg user "$user" --arg session "$SESSION_ID" --argjson revision "$revision" \
+        --args "$@"
+}
+
+messages_tell_the_whole_state() {
+    local user id trace=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+    probe_open
+    user=$(uuid)
+    take 2
+    reserve "$user" "${TAKEN[@]}"
+    id=$RESERVATION_ID
+    send POST "$BOOKING_URL/api/v1/reservations/$id/confirm" '{}' -H "X-User-ID: $user" -H "traceparent: $trace"
+    expect_status 200
+    expect_message "$id" reservation.confirmed sold "$user" "${TAKEN[@]}"
+    expect_match "traceparent" "$(json '.[0].properties.headers.traceparent')" '^00-0af7651916cd43dd8448eb211c80319c-'
+    take 1
+    reserve "$user" "${TAKEN[0]}"
+    id=$RESERVATION_ID
+    cancel "$user" "$id"
+    expect_message "$id" reservation.cancelled available "$user" "${TAKEN[0]}"
+    broker DELETE "queues/%2F/$PROBE"
 }
 
 message_json() { # REVISION STATUS TYPE → a message about BOUGHT
@@ -103,6 +154,7 @@ dead_letters_end() {
 
 check "exchange, queue, dead-letter queue stand with their final arguments; one consumer" topology_is_final
 check "publish and ack counters move with a booking" counters_move
+check "a message is persistent and tells the whole final state of its reservation" messages_tell_the_whole_state
 check "no dead letters so far" dead_letters_start
 check "duplicate and outdated messages change nothing" duplicates_change_nothing
 if [ "$PRIVATE" = yes ]; then

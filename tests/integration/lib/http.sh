@@ -51,7 +51,7 @@ expect_json() { # JQ CONDITION [JQ ARGUMENT…]
     local condition=$1
     shift
     ASSERTIONS=$((ASSERTIONS + 1))
-    jq -e "$@" "$condition" "$WORK/body" >/dev/null 2>&1 || fail "not true: $condition ($*); $(answer_summary)"
+    jq -e "$condition" "$@" <"$WORK/body" >/dev/null 2>&1 || fail "not true: $condition ($*); $(answer_summary)"
 }
 
 # The shape every error of ours has (RFC 9457 and our own members); POINTER, when given, must be among the errors.
