@@ -5,7 +5,7 @@
  * runs on the loop's thread → sooner or later exactly one tk_http_respond*() call answers it and ends its life. The client
  * may leave in between; the handler need not care: the answer then goes nowhere.
  *
- * Off by design (docs/SECURITY.md has the reasons): HTTP/2 (h2o 2.2.5 lacks the Rapid Reset fix) and the Server header.
+ * Off by design: HTTP/2 (docs/DECISIONS.md 28) and the Server header.
  */
 #ifndef TK_HTTP_SERVER_H
 #define TK_HTTP_SERVER_H
