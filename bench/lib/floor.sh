@@ -24,7 +24,7 @@ ALTER TABLE pick ADD PRIMARY KEY (session_no, seat_no);
 INSERT INTO session_seats (session_id, session_seat_id, seat_id, price_minor, seat_order)
     SELECT session_id, session_seat_id, session_seat_id, 8000, seat_no FROM pick ORDER BY session_no, seat_no;
 INSERT INTO session_versions SELECT DISTINCT session_id, 1 FROM pick;
-VACUUM ANALYZE;
+VACUUM ANALYZE session_seats, session_versions, pick;
 SQL
     } | PGOPTIONS='--client-min-messages=warning' psql -XAtq -v ON_ERROR_STOP=1 -v sessions=$FLOOR_SESSIONS -v seats=$FLOOR_SEATS \
         "$FLOOR_URL" >/dev/null
@@ -37,10 +37,20 @@ floor_run() {
         sed -n 's/^tps = \([0-9.]*\).*/\1/p'
 }
 
-# floor_measure: tries client counts, then repeats the best one; $OUT/floor.json.
+# floor_measure: $OUT/floor.json. The services stop meanwhile: pgbench gets their connections and all of the machine.
 floor_measure() {
+    local name bad=0
+    for name in $SERVICES; do
+        service_stop "$name" >/dev/null || return 1
+    done
+    floor_prepare && floor_try_clients || bad=1
+    postgres_psql -c 'DROP DATABASE floor'
+    stack_start_services >/dev/null && return "$bad"
+}
+
+# Tries client counts, then repeats the best one.
+floor_try_clients() {
     local clients tps best=0 best_clients=8 i
-    floor_prepare || return 1
     for clients in 8 16 24; do
         tps=$(floor_run "$clients" 1)
         [ -n "$tps" ] || {
@@ -59,5 +69,4 @@ floor_measure() {
     jq -s --argjson clients "$best_clients" --argjson unbumped "$(floor_run "$best_clients" 0)" 'sort |
         {median: .[length / 2 | floor], worst: .[0], unit: "reservations/s", clients: $clients, without_version_row: $unbumped}' \
         "$OUT/floor.tps" >"$OUT/floor.json"
-    postgres_psql -c 'DROP DATABASE floor'
 }

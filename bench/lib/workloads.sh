@@ -27,7 +27,7 @@ run_workload() {
     rm -f "$OUT/$1.runs" "$OUT/$1.json"
     [ -n "${ONE_STACK:-}" ] || rm -f "$OUT/answers.txt"
     if "measure_$1" && check; then
-        say "mean batch (batches): $(batch_sizes)"
+        [ -n "${ONE_STACK:-}" ] || say "mean batch (batches): $(batch_sizes)"
         report_row "$1"
         return 0
     fi
@@ -83,7 +83,7 @@ measure_overload() {
     local peak
     need W3 && enough_seats 8000 || return 1
     peak=$(figure W3)
-    repeat_sales overload created_per_s reservations/s --workload reserve --rate "$(portion "$peak" 3)" --connections 4000 || return 1
+    repeat_sales overload created_per_s reservations/s --workload reserve --rate "$(portion "$peak" 3)" --connections 8000 || return 1
     add overload "$(jq --argjson peak "$peak" '{of_peak: (.median / $peak)}' "$OUT/overload.json")"
 }
 
@@ -208,8 +208,8 @@ all_free() {
 # hold_all SEATS: as many reservations of one seat, in a session of their own, all overdue.
 hold_all() {
     put_on_sale 1 "$1" && sell --workload reserve --min 1 --max 1 --warmup 0 --seconds 600 || return 1
-    stack_sql booking_db "UPDATE reservations SET expiry_time = now() - interval '1 second' WHERE session_id = '$SESSION'; ANALYZE"
-    stack_sql event_service "UPDATE holds SET reserved_until = now() - interval '1 second' WHERE session_id = '$SESSION'; ANALYZE"
+    stack_sql booking_db "UPDATE reservations SET expiry_time = now() - interval '1 second' WHERE session_id = '$SESSION'; ANALYZE reservations"
+    stack_sql event_service "UPDATE holds SET reserved_until = now() - interval '1 second' WHERE session_id = '$SESSION'; ANALYZE holds"
 }
 
 STORM_SECONDS=40
@@ -272,11 +272,11 @@ old_rows() {
             FROM generate_series(1, $1) AS n;
         INSERT INTO reservation_items (reservation_id, item_no, id, session_seat_id, row_number, seat_number, price_minor, final_minor)
             SELECT $id, 1, $id, $id, '1', '1', 8000, 8000 FROM generate_series(1, $1) AS n;
-        VACUUM ANALYZE"
+        ANALYZE reservations, reservation_items"
     stack_sql event_service "INSERT INTO holds (session_id, reservation_id, state, reserved_until, session_seat_ids)
             SELECT '$SESSION', $id, 'released', now() - interval '1 year' + n * interval '1 ms', '{}'
             FROM generate_series(1, $1) AS n;
-        VACUUM ANALYZE"
+        ANALYZE holds"
 }
 
 # 100,000 seats are the least that last for a measurement; each step has two old reservations per seat.
