@@ -204,6 +204,11 @@ enum tk_err write_queue_submit(struct write_queue *queue, struct write_item *ite
     return tk_batch_submit(queue->batch, &item->base);
 }
 
+int64_t write_queue_wait_us(const struct write_queue *queue)
+{
+    return tk_batch_estimated_wait_us(queue->batch);
+}
+
 size_t write_queue_pending(const struct write_queue *queue)
 {
     return tk_batch_queued(queue->batch) + tk_batch_in_flight(queue->batch);
