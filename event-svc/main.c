@@ -9,12 +9,9 @@
 #include "event-svc/app/service.h"
 #include "event-svc/config.h"
 #include "event-svc/http/routes.h"
-#include "shared/base/embed.h"
 #include "shared/http/router.h"
 
 #define VERSION "0.2.0"
-
-TK_EMBED(openapi_document, "event-svc/openapi.json")
 
 static int usage(const char *program)
 {
@@ -50,5 +47,5 @@ int main(int argc, char **argv)
     if (migrate)
         return tk_pg_migrate(config.database_url, event_migrations, event_migration_count) ? 1 : 0;
     tk_config_log(event_settings, event_setting_count, &config);
-    return event_service_run(&config, event_routes, event_route_count, openapi_document());
+    return event_service_run(&config, event_routes, event_route_count, event_openapi_document());
 }

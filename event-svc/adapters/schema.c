@@ -1,13 +1,19 @@
 /*
- * Migrations, in order. A migration that was released never changes; the next one corrects it.
+ * Embedded files. A migration that was released never changes; the next one corrects it.
  */
 #include "event-svc/adapters/schema.h"
 
 #include "shared/base/embed.h"
 
 TK_EMBED(event_schema_0001, "event-svc/migrations/0001_schema.sql")
+TK_EMBED(openapi, "event-svc/openapi.json")
 
 const struct tk_migration event_migrations[] = {
     {1, "schema", event_schema_0001},
 };
 const size_t event_migration_count = sizeof(event_migrations) / sizeof(event_migrations[0]);
+
+struct tk_slice event_openapi_document(void)
+{
+    return openapi();
+}

@@ -3,14 +3,30 @@
  */
 #include "event-svc/domain/etag.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
+
+/* Digits of `version` (>= 0), returns how many. */
+static size_t write_digits(char *out, int64_t version)
+{
+    char reversed[20];
+    size_t count = 0;
+    do {
+        reversed[count++] = (char)('0' + version % 10);
+        version /= 10;
+    } while (version > 0);
+    for (size_t i = 0; i < count; i++)
+        out[i] = reversed[count - 1 - i];
+    return count;
+}
 
 struct etag etag_of(int64_t version, bool gzip)
 {
-    struct etag tag;
-    snprintf(tag.text, sizeof(tag.text), "\"v%" PRId64 "%s\"", version, gzip ? "-gz" : "");
+    struct etag tag = {.text = "\"v"};
+    const char *end = gzip ? "-gz\"" : "\"";
+    assert(version >= 0);
+    size_t used = 2 + write_digits(tag.text + 2, version);
+    memcpy(tag.text + used, end, strlen(end) + 1);
     return tag;
 }
 

@@ -52,8 +52,10 @@ struct tk_batch_ops {
      * can be sent it may do both right here.
      */
     void (*send)(void *ctx, struct tk_flight *flight);
-    /** The item was never sent: its deadline passed in the queue, or the queue is closing. */
+    /** The item was never sent: its deadline passed in the queue, it was overtaken, or the queue is closing. */
     void (*drop)(void *ctx, struct tk_batch_item *item);
+    /** Asked before `join`: has what happened since made sending pointless? The item is dropped then. NULL: never. */
+    bool (*overtaken)(void *ctx, struct tk_batch_item *item);
 };
 
 struct tk_batch_config {
