@@ -242,9 +242,9 @@ enum tk_err event_client_hold(struct event_client *client, struct hold_item *ite
     return tk_batch_submit(client->holds.batch, &item->base);
 }
 
-int64_t event_client_hold_wait_us(const struct event_client *client)
+int64_t event_client_hold_time_us(const struct event_client *client, size_t items)
 {
-    return tk_batch_estimated_wait_us(client->holds.batch);
+    return tk_batch_time_us(client->holds.batch, items);
 }
 
 /* --- releases ------------------------------------------------------------------------------------------------------ */

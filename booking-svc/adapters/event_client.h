@@ -42,8 +42,8 @@ TK_MUSTCHECK enum tk_err event_client_new(struct tk_loop *loop, const struct eve
 /** `done` runs exactly once, later. TK_ERR_LIMIT: the queue is full. */
 TK_MUSTCHECK enum tk_err event_client_hold(struct event_client *client, struct hold_item *item);
 
-/** How long a hold submitted now would wait before it is sent, estimated, microseconds. */
-int64_t event_client_hold_wait_us(const struct event_client *client);
+/** Estimated time in which so many holds pass through, microseconds. */
+int64_t event_client_hold_time_us(const struct event_client *client, size_t items);
 
 typedef void event_client_release_done(void *arg, enum tk_step step);
 

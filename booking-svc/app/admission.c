@@ -69,12 +69,27 @@ void admission_learn_hold(struct booking_app *app, const struct tk_hold_answer *
 
 /* --- queues -------------------------------------------------------------------------------------------------------- */
 
+/**
+ * Whoever is in the house must pass each station before the newcomer does. Counting flows instead of queue lengths also
+ * counts those on their way to a queue: a turn of the loop can let in thousands before the first of them gets there.
+ */
+static int64_t way_ahead_us(const struct booking_app *app, bool keyed)
+{
+    const size_t *at = app->creating;
+    const size_t binding = at[RESERVATION_FLOW_PRICING] + at[RESERVATION_FLOW_BINDING];
+    const size_t holding = binding + at[RESERVATION_FLOW_LOCKING] + at[RESERVATION_FLOW_HOLDING];
+    const size_t persisting = holding + at[RESERVATION_FLOW_PERSISTING];
+    int64_t longest = event_client_hold_time_us(app->events, holding);
+    const int64_t persist_us = write_queue_time_us(app->persists, persisting);
+    if (persist_us > longest)
+        longest = persist_us;
+    return keyed ? longest + write_queue_time_us(app->binds, binding) : longest;
+}
+
 bool admission_is_full(struct booking_app *app, bool keyed)
 {
-    int64_t wait_us = event_client_hold_wait_us(app->events) + write_queue_wait_us(app->persists);
-    if (keyed)
-        wait_us += write_queue_wait_us(app->binds);
-    const bool full = app->config->queue_max_wait_ms > 0 && wait_us > app->config->queue_max_wait_ms * TK_US_PER_MS;
+    const int64_t most_us = app->config->queue_max_wait_ms * TK_US_PER_MS;
+    const bool full = most_us > 0 && way_ahead_us(app, keyed) > most_us;
     tk_metric_add(&turned_away, full);
     return full;
 }

@@ -11,6 +11,7 @@
 #include "booking-svc/adapters/write_queue.h"
 #include "booking-svc/app/key_gate.h"
 #include "booking-svc/config.h"
+#include "booking-svc/domain/reservation_flow.h"
 #include "booking-svc/domain/seat_memory.h"
 #include "shared/http/standard_routes.h"
 #include "shared/outbox/outbox.h"
@@ -34,6 +35,7 @@ struct booking_app {
     struct key_gate gate;
     struct seat_memory *memory;
     struct tk_hold_seat recalled[TK_SEAT_API_MAX_SEATS]; /* what admission.h names; valid while it is being answered */
+    size_t creating[RESERVATION_FLOW_STATES];            /* reservation flows, by the step they are at */
     size_t flows;                                        /* running, unwinding included; 0 means drained */
 };
 

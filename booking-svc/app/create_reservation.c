@@ -55,7 +55,8 @@ static void report(struct create_flow *c, result_t result)
     tk_log(TK_LOG_DEBUG, "reservation flow", TK_KV_UUID("reservation", &c->reservation_id),
            TK_KV_STR("request", c->request.request_id), TK_KV_STR("flow", reservation_flow_state_name(c->flow.state)),
            TK_KV_STR("result", tk_step_name(result.step)));
-    reservation_flow_step(&c->flow, result);
+    c->app->creating[c->flow.state]--;
+    c->app->creating[reservation_flow_step(&c->flow, result)]++;
 }
 
 static void resume(struct create_flow *c, enum tk_step step, enum reservation_detail detail)
@@ -470,6 +471,7 @@ static void give_answer(struct create_flow *c, enum reservation_answer answer)
 static void flow_free(struct create_flow *c)
 {
     c->app->flows--;
+    c->app->creating[c->flow.state]--;
     tk_buf_release(&c->body);
     tk_arena_release(&c->arena);
     free(c);
@@ -570,6 +572,7 @@ void create_reservation(struct booking_app *app, const struct create_request *re
     c->deadline_us = request->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
     copy_request(c, request);
     reservation_flow_start(&c->flow, keyed, is_choosing(request));
+    app->creating[c->flow.state]++;
     if (keyed) {
         const struct tk_uuid slot = idempotency_slot(&request->user_id, request->key);
         const int64_t wait_ms = (c->deadline_us - tk_mono_us()) / TK_US_PER_MS;

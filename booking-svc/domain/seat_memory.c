@@ -16,11 +16,13 @@
 #define SECTION_SETS 1024
 #define FREED_PLACES 1024
 
+/** Four of them are one cache line. A seat goes by 64 bits: that two meet costs an attempt once in a thousand years. */
 struct taken_seat {
-    struct tk_uuid seat;
-    int64_t until_us; /* 0: empty */
-    enum tk_seat_status status;
+    uint64_t name;
+    int64_t until_and_status; /* microseconds times STATUSES plus the status; 0: empty */
 };
+
+#define STATUSES 8
 
 struct short_section {
     struct tk_uuid session;
@@ -50,44 +52,49 @@ void seat_memory_free(struct seat_memory *memory)
     free(memory);
 }
 
-/** FNV-1a; ids made in one instant differ in few bits, so the high half is folded in. */
-static size_t hash(uint64_t seed, const void *bytes, size_t len)
+/** Ids made in one instant differ in few bits, wherever they stand: the multiplications spread them over all. */
+static uint64_t mix(uint64_t a, uint64_t b)
 {
-    const uint8_t *at = bytes;
-    uint64_t h = seed;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ at[i]) * UINT64_C(1099511628211);
-    return (size_t)(h ^ (h >> 32));
+    uint64_t h = (a ^ (b << 32 | b >> 32)) * UINT64_C(0x9E3779B97F4A7C15);
+    h = (h ^ h >> 32) * UINT64_C(0xD6E8FEB86659FD93);
+    return h ^ h >> 32;
 }
 
-#define HASH_SEED UINT64_C(14695981039346656037)
-
-static size_t hash_id(const struct tk_uuid *id)
+static uint64_t hash_id(const struct tk_uuid *id)
 {
-    return hash(HASH_SEED, id->bytes, sizeof(id->bytes));
+    uint64_t halves[2];
+    memcpy(halves, id->bytes, sizeof(halves));
+    return mix(halves[0], halves[1]);
+}
+
+static uint64_t hash_text(uint64_t h, struct tk_slice text) /* FNV-1a */
+{
+    for (size_t i = 0; i < text.len; i++)
+        h = (h ^ (uint8_t)text.ptr[i]) * UINT64_C(1099511628211);
+    return h ^ h >> 32;
 }
 
 /* --- seats --------------------------------------------------------------------------------------------------------- */
 
-static struct taken_seat *find_seat(const struct seat_memory *memory, const struct tk_uuid *seat)
+static struct taken_seat *find_taken(struct seat_memory *memory, uint64_t name)
 {
-    const struct taken_seat *set = memory->seats[hash_id(seat) % SEAT_SETS];
+    struct taken_seat *set = memory->seats[name % SEAT_SETS];
     for (size_t i = 0; i < WAYS; i++) {
-        if (set[i].until_us != 0 && tk_uuid_eq(&set[i].seat, seat))
-            return (struct taken_seat *)&set[i];
+        if (set[i].name == name)
+            return &set[i];
     }
     return NULL;
 }
 
-static struct taken_seat *place_for_seat(struct seat_memory *memory, const struct tk_uuid *seat)
+static struct taken_seat *place_for_seat(struct seat_memory *memory, uint64_t name)
 {
-    struct taken_seat *set = memory->seats[hash_id(seat) % SEAT_SETS];
-    struct taken_seat *place = find_seat(memory, seat);
+    struct taken_seat *set = memory->seats[name % SEAT_SETS];
+    struct taken_seat *place = find_taken(memory, name);
     if (place != NULL)
         return place;
     place = &set[0];
     for (size_t i = 1; i < WAYS; i++) {
-        if (set[i].until_us < place->until_us)
+        if (set[i].until_and_status < place->until_and_status)
             place = &set[i];
     }
     return place;
@@ -96,26 +103,26 @@ static struct taken_seat *place_for_seat(struct seat_memory *memory, const struc
 void seat_memory_learn_taken(struct seat_memory *memory, const struct tk_uuid *seat, enum tk_seat_status status,
                              int64_t asked_us, int64_t now_us)
 {
+    const uint64_t name = hash_id(seat);
     if (now_us - asked_us > SEAT_MEMORY_STALE_US)
         return;
-    *place_for_seat(memory, seat) =
-        (struct taken_seat){.seat = *seat, .until_us = now_us + SEAT_MEMORY_TAKEN_US, .status = status};
+    *place_for_seat(memory, name) = (struct taken_seat){name, (now_us + SEAT_MEMORY_TAKEN_US) * STATUSES + (int64_t)status};
 }
 
 void seat_memory_forget_seat(struct seat_memory *memory, const struct tk_uuid *seat)
 {
-    struct taken_seat *known = find_seat(memory, seat);
+    struct taken_seat *known = find_taken(memory, hash_id(seat));
     if (known != NULL)
-        known->until_us = 0;
+        known->until_and_status = 0;
 }
 
-bool seat_memory_is_taken(const struct seat_memory *memory, const struct tk_uuid *seat, int64_t now_us,
+bool seat_memory_is_taken(struct seat_memory *memory, const struct tk_uuid *seat, int64_t now_us,
                           enum tk_seat_status *status)
 {
-    const struct taken_seat *known = find_seat(memory, seat);
-    if (known == NULL || known->until_us <= now_us)
+    const struct taken_seat *known = find_taken(memory, hash_id(seat));
+    if (known == NULL || known->until_and_status / STATUSES <= now_us)
         return false;
-    *status = known->status;
+    *status = (enum tk_seat_status)(known->until_and_status % STATUSES);
     return true;
 }
 
@@ -127,11 +134,9 @@ static bool is_section(const struct short_section *entry, const struct tk_uuid *
            (section.len == 0 || memcmp(entry->section, section.ptr, section.len) == 0);
 }
 
-static struct short_section *set_of(const struct seat_memory *memory, const struct tk_uuid *session,
-                                    struct tk_slice section)
+static struct short_section *set_of(struct seat_memory *memory, const struct tk_uuid *session, struct tk_slice section)
 {
-    const size_t h = hash(hash_id(session), section.ptr, section.len);
-    return (struct short_section *)memory->sections[h % SECTION_SETS];
+    return memory->sections[hash_text(hash_id(session), section) % SECTION_SETS];
 }
 
 static int64_t freed_us(const struct seat_memory *memory, const struct tk_uuid *session)
@@ -139,7 +144,7 @@ static int64_t freed_us(const struct seat_memory *memory, const struct tk_uuid *
     return memory->freed_us[hash_id(session) % FREED_PLACES];
 }
 
-static const struct short_section *find_section(const struct seat_memory *memory, const struct tk_uuid *session,
+static const struct short_section *find_section(struct seat_memory *memory, const struct tk_uuid *session,
                                                 struct tk_slice section, int64_t now_us)
 {
     const struct short_section *set = set_of(memory, session, section);
@@ -214,8 +219,8 @@ static bool section_refuses(const struct short_section *known, const struct tk_b
 }
 
 /** A session without so many seats has no section with them. */
-bool seat_memory_refuses(const struct seat_memory *memory, const struct tk_uuid *session,
-                         const struct tk_best_available *best, int64_t now_us, struct tk_hold_answer *answer)
+bool seat_memory_refuses(struct seat_memory *memory, const struct tk_uuid *session, const struct tk_best_available *best,
+                         int64_t now_us, struct tk_hold_answer *answer)
 {
     static const struct tk_slice whole = {NULL, 0};
     const struct tk_slice section = best->section.len <= SEAT_MEMORY_SECTION_MAX ? best->section : whole;

@@ -25,7 +25,7 @@
 
 struct seat_memory;
 
-/** About 4 MiB. */
+/** About 1.5 MiB. */
 struct seat_memory *seat_memory_new(void);
 void seat_memory_free(struct seat_memory *memory);
 
@@ -37,7 +37,7 @@ void seat_memory_learn_taken(struct seat_memory *memory, const struct tk_uuid *s
 void seat_memory_forget_seat(struct seat_memory *memory, const struct tk_uuid *seat);
 
 /** True: the seat is known taken; `status` says how. */
-bool seat_memory_is_taken(const struct seat_memory *memory, const struct tk_uuid *seat, int64_t now_us,
+bool seat_memory_is_taken(struct seat_memory *memory, const struct tk_uuid *seat, int64_t now_us,
                           enum tk_seat_status *status);
 
 /** What event-svc said to `best`: SOLD_OUT or NO_ADJACENT_BLOCK, and what it could offer instead. */
@@ -49,7 +49,7 @@ void seat_memory_learn_refusal(struct seat_memory *memory, const struct tk_uuid 
 void seat_memory_forget_session(struct seat_memory *memory, const struct tk_uuid *session, int64_t now_us);
 
 /** Fills outcome and offer of `answer` and returns true when `best` is known to be refused. */
-bool seat_memory_refuses(const struct seat_memory *memory, const struct tk_uuid *session,
-                         const struct tk_best_available *best, int64_t now_us, struct tk_hold_answer *answer);
+bool seat_memory_refuses(struct seat_memory *memory, const struct tk_uuid *session, const struct tk_best_available *best,
+                         int64_t now_us, struct tk_hold_answer *answer);
 
 #endif

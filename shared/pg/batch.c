@@ -108,6 +108,12 @@ int64_t tk_batch_estimated_wait_us(const struct tk_batch *batch)
     return batch->flight_us * ahead / (int64_t)batch->config.max_in_flight;
 }
 
+int64_t tk_batch_time_us(const struct tk_batch *batch, size_t items)
+{
+    const struct tk_batch_config *config = &batch->config;
+    return batch->flight_us * (int64_t)items / (int64_t)(config->max_items * config->max_in_flight);
+}
+
 enum tk_err tk_batch_submit(struct tk_batch *batch, struct tk_batch_item *item)
 {
     const struct tk_batch_config *config = &batch->config;

@@ -89,5 +89,7 @@ size_t tk_batch_queued(const struct tk_batch *batch);
 size_t tk_batch_in_flight(const struct tk_batch *batch); /* batches */
 /** Estimated time an item submitted now would wait before being sent, microseconds. */
 int64_t tk_batch_estimated_wait_us(const struct tk_batch *batch);
+/** Estimated time in which `items` pass through, in full batches as fast as the latest ones were, microseconds. */
+int64_t tk_batch_time_us(const struct tk_batch *batch, size_t items);
 
 #endif
