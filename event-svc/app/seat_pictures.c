@@ -62,6 +62,8 @@ static void session_free(struct session_picture *session)
     tk_timer_stop(all->loop, &session->overdue);
     all->bytes -= session->size;
     availability_release(&session->texts);
+    tk_buf_release(&session->geometry.json);
+    tk_buf_release(&session->geometry.gzipped);
     seat_picture_free(session->picture);
     free(session);
     tk_metric_set(&picture_bytes, (int64_t)all->bytes);
@@ -87,6 +89,7 @@ struct session_picture *seat_pictures_pin(struct seat_pictures *all, const struc
         session->all = all;
         tk_list_init(&session->waiting);
         tk_list_init(&session->looking);
+        tk_list_init(&session->geometry.waiting);
         tk_uuid_map_put(&all->sessions, session_id, session);
     }
     tk_list_remove(&session->recent);
@@ -103,6 +106,23 @@ void seat_pictures_unpin(struct session_picture *session)
         session_free(session);
     else if (session->all->bytes > session->all->max_bytes)
         evict(session->all);
+}
+
+void seat_pictures_grew(struct session_picture *session, size_t bytes)
+{
+    session->size += bytes;
+    session->all->bytes += bytes;
+    tk_metric_set(&picture_bytes, (int64_t)session->all->bytes);
+}
+
+struct tk_loop *seat_pictures_loop(const struct session_picture *session)
+{
+    return session->all->loop;
+}
+
+struct read_thread *seat_pictures_reader(const struct session_picture *session)
+{
+    return session->all->reader;
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */

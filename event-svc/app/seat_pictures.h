@@ -22,12 +22,22 @@
 
 struct seat_pictures;
 
+/** The geometry's rendering; app/geometry.h's. */
+struct geometry {
+    struct tk_buf json;
+    struct tk_buf gzipped;
+    struct tk_link waiting;
+    struct tk_deferred answer;
+    bool rendering;
+};
+
 /** One session. Others read `picture` and `verified_us`, and render `texts`. */
 struct session_picture {
     struct tk_uuid session_id;
     struct seat_picture *picture; /* NULL until it has been read */
     int64_t verified_us;          /* monotonic: every commit answered before is in the picture */
     struct availability texts;
+    struct geometry geometry;
     struct seat_pictures *all; /* this and the following: the cache's */
     struct tk_link recent;     /* in all->recent, most recently used last */
     struct tk_link waiting;    /* for the next look */
@@ -68,6 +78,11 @@ void seat_pictures_unpin(struct session_picture *session);
  * TK_ERR_NOT_FOUND: no such session. TK_ERR_UNAVAILABLE: Postgres is away.
  */
 void seat_pictures_look(struct session_picture *session, struct picture_wait *wait);
+
+/** The geometry takes so many more bytes. */
+void seat_pictures_grew(struct session_picture *session, size_t bytes);
+struct tk_loop *seat_pictures_loop(const struct session_picture *session);
+struct read_thread *seat_pictures_reader(const struct session_picture *session);
 
 /** A statement found seats taken that the picture shows free: looks soon, whoever waits. */
 void seat_pictures_doubt(struct session_picture *session);

@@ -87,20 +87,20 @@ static uint32_t block_in_section(struct seat_picture *picture, uint32_t section,
 
 /* --- scattered ---------------------------------------------------------------------------------------------------- */
 
-/* Adds up to `want` free seats of a row, nearest to the centre first: outwards from the middle. */
+/* Adds up to `want` free seats of a row, nearest to the centre first: in pairs `apart` seats from each other, left first.
+ */
 static uint32_t scatter_in_row(const struct seat_picture *picture, uint32_t row, uint32_t *places, uint32_t want)
 {
     const struct plan_row *plan = &picture->plan->rows[row];
+    uint32_t last = plan->count - 1;
     uint32_t got = 0;
-    uint32_t middle = (plan->count - 1) / 2;
-    for (uint32_t step = 0; step <= plan->count && got < want; step++) {
-        uint32_t right = plan->first + middle + (step + 1) / 2;
-        uint32_t left = plan->first + middle - step / 2;
-        uint32_t at = step % 2 ? right : left; /* left wraps below the row's first seat: outside, then */
-        if (step / 2 > middle && step % 2 == 0)
-            continue;
-        if (is_free_in_row(picture, plan, at))
-            places[got++] = at;
+    for (uint32_t apart = last % 2; apart <= last && got < want; apart += 2) {
+        uint32_t left = plan->first + (last - apart) / 2;
+        uint32_t right = left + apart;
+        if (seat_picture_is_free(picture, left))
+            places[got++] = left;
+        if (right != left && got < want && seat_picture_is_free(picture, right))
+            places[got++] = right;
     }
     return got;
 }
