@@ -33,7 +33,8 @@ const struct tk_pg_statement sql_seat_map_select = {
 const struct tk_pg_statement sql_plan_select = {
     "plan_select",
     "SELECT s.hall_id, s.start_time, ss.session_seat_id, p.section, p.row_number, p.seat_number, ss.price_minor "
-    "FROM sessions s JOIN session_seats ss ON ss.session_id = s.session_id JOIN seats p ON p.seat_id = ss.seat_id "
+    "FROM sessions s JOIN session_seats ss ON ss.session_id = s.session_id JOIN seats p ON p.hall_id = s.hall_id AND "
+    "p.seat_id = ss.seat_id "
     "WHERE s.session_id = $1::uuid ORDER BY ss.session_seat_id",
 };
 /* One value instead of a row per seat: a tenth of the bytes and of the time. The layout is domain/seat_picture.h's. */

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "event-svc/adapters/seat_reads.h"
-#include "event-svc/adapters/seat_store.h"
 #include "event-svc/domain/seat_picture.h"
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
@@ -140,7 +139,7 @@ struct read_thread *picture_reader_start(struct tk_loop *loop, const char *url, 
     const struct read_thread_config config = {
         .name = "event-svc pictures",
         .url = url,
-        .server_options = SEAT_STORE_SERVER_OPTIONS " -c jit=off",
+        .server_options = "-c enable_seqscan=off -c jit=off -c max_parallel_workers_per_gather=0", /* one session of many */
         .timeout_ms = timeout_ms,
         .statements = &picture_statements,
     };
