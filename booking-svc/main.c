@@ -16,6 +16,7 @@
 #include "booking-svc/adapters/reservation_store.h"
 #include "booking-svc/adapters/schema.h"
 #include "booking-svc/adapters/statements.h"
+#include "booking-svc/app/admission.h"
 #include "booking-svc/app/booking_app.h"
 #include "booking-svc/app/cancel_reservation.h"
 #include "booking-svc/app/confirm_reservation.h"
@@ -111,18 +112,21 @@ static void open_postgres(struct booking_app *app)
         .statements = booking_statements,
         .statement_count = booking_statement_count,
     };
+    /* The door asks the queues of a reservation before anything is done (app/admission.h). Behind it, and for work that
+     * ends something or undoes it, a queue refuses only when it is full. */
     const struct write_queue_config queue = {
         .max_items = (size_t)config->batch_max_items,
         .max_in_flight = WRITES_IN_FLIGHT,
         .max_queued = (size_t)config->queue_max_items,
-        .max_wait_us = config->queue_max_wait_ms * TK_US_PER_MS,
         .timeout_ms = config->database_timeout_ms,
     };
+    struct write_queue_config first = queue; /* nothing has been done yet: the cheapest place to refuse */
+    first.max_wait_us = config->queue_max_wait_ms * TK_US_PER_MS;
     app->pg = tk_pg_open(app->loop, &pg);
     app->tiers = tier_store_new(app->pg);
     app->binds = write_queue_new(app->loop, app->pg, &idempotency_bind_kind, &queue);
     app->persists = write_queue_new(app->loop, app->pg, &reservation_persist_kind, &queue);
-    app->begins = write_queue_new(app->loop, app->pg, &payment_begin_kind, &queue);
+    app->begins = write_queue_new(app->loop, app->pg, &payment_begin_kind, &first);
     app->settles = write_queue_new(app->loop, app->pg, &payment_settle_kind, &queue);
     app->cancels = write_queue_new(app->loop, app->pg, &reservation_cancel_kind, &queue);
 }
@@ -149,7 +153,6 @@ static enum tk_err open_event_client(struct booking_app *app)
         .timeout_ms = app->config->event_service_timeout_ms,
         .max_items = (size_t)app->config->batch_max_items,
         .max_queued = (size_t)app->config->queue_max_items,
-        .max_wait_us = app->config->queue_max_wait_ms * TK_US_PER_MS,
     };
     return event_client_new(app->loop, &events, &app->events);
 }
@@ -181,7 +184,9 @@ static enum tk_err open_app(struct booking_app *app, const struct booking_config
     app->config = config;
     app->loop = tk_loop_create();
     app->gate.loop = app->loop;
+    app->memory = seat_memory_new();
     create_reservation_metrics();
+    admission_metrics();
     confirm_reservation_metrics();
     cancel_reservation_metrics();
     open_standard(app);

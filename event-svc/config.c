@@ -48,6 +48,8 @@ const struct tk_setting event_settings[] = {
      "Refuse with 503 when the queue is estimated to take longer; 0: never.", 0},
     {"SEAT_MAP_CACHE_MB", TK_SETTING_INT, MEMBER(seat_map_cache_mb), "256", 1, 65536, "MiB",
      "Memory for rendered seat maps.", 0},
+    {"SEAT_PICTURE_CACHE_MB", TK_SETTING_INT, MEMBER(seat_picture_cache_mb), "256", 1, 65536, "MiB",
+     "Memory for the seats of sessions on sale; about 50 bytes a seat.", 0},
     {"AUTO_MIGRATE", TK_SETTING_BOOL, MEMBER(auto_migrate), "false", 0, 0, "", "Bring the schema up to date at start.", 0},
     {"DOCS_DIR", TK_SETTING_TEXT, MEMBER(docs_dir), "build/swagger-ui", 0, 1024, "", "Directory of Swagger UI, for /docs.",
      0},

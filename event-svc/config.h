@@ -34,6 +34,7 @@ struct event_config {
     int64_t seat_queue_max;
     int64_t seat_queue_wait_ms;
     int64_t seat_map_cache_mb;
+    int64_t seat_picture_cache_mb;
     bool auto_migrate;
     const char *docs_dir;
     enum tk_log_level log_level;

@@ -251,9 +251,15 @@ static void hold_finish(struct tk_batch_item *base, enum tk_step step, bool in_d
 
 enum tk_err event_client_hold(struct event_client *client, struct hold_item *item)
 {
-    item->base.weight = (unsigned)item->request.seat_count;
+    const struct tk_hold_request *request = &item->request;
+    item->base.weight = (unsigned)(request->best_available ? request->best.quantity : (int64_t)request->seat_count);
     item->answer = NULL;
     return tk_batch_submit(client->holds.batch, &item->base);
+}
+
+int64_t event_client_hold_time_us(const struct event_client *client, size_t items)
+{
+    return tk_batch_time_us(client->holds.batch, items);
 }
 
 /* --- releases ------------------------------------------------------------------------------------------------------ */
@@ -365,13 +371,11 @@ static void queues_open(struct event_client *client, const struct event_client_c
         .max_weight = MAX_WEIGHT,
         .max_in_flight = HOLD_CALLS,
         .max_queued = config->max_queued,
-        .max_wait_us = config->max_wait_us,
     };
     queue_open(&client->holds, client, &hold_kind, &batch);
     batch.name = "event_release";
     batch.max_in_flight = RELEASE_CALLS;
     batch.max_queued = config->max_queued * RELEASE_FACTOR;
-    batch.max_wait_us = 0;
     queue_open(&client->releases, client, &release_kind, &batch);
 }
 

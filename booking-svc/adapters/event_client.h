@@ -23,7 +23,6 @@ struct event_client_config {
     int64_t timeout_ms; /* both tries together */
     size_t max_items;   /* per call */
     size_t max_queued;
-    int64_t max_wait_us;
 };
 
 /** Fill `base.deadline_us`, `request` (seats stay the caller's until `done`), `done`. */
@@ -40,8 +39,11 @@ struct hold_item {
 TK_MUSTCHECK enum tk_err event_client_new(struct tk_loop *loop, const struct event_client_config *config,
                                           struct event_client **out);
 
-/** `done` runs exactly once, later. TK_ERR_LIMIT: the queue is full or too slow. */
+/** `done` runs exactly once, later. TK_ERR_LIMIT: the queue is full. */
 TK_MUSTCHECK enum tk_err event_client_hold(struct event_client *client, struct hold_item *item);
+
+/** Estimated time in which so many holds pass through, microseconds. */
+int64_t event_client_hold_time_us(const struct event_client *client, size_t items);
 
 typedef void event_client_release_done(void *arg, enum tk_step step);
 

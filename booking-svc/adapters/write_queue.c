@@ -219,6 +219,11 @@ enum tk_err write_queue_submit(struct write_queue *queue, struct write_item *ite
     return tk_batch_submit(queue->batch, &item->base);
 }
 
+int64_t write_queue_time_us(const struct write_queue *queue, size_t items)
+{
+    return tk_batch_time_us(queue->batch, items);
+}
+
 size_t write_queue_pending(const struct write_queue *queue)
 {
     return tk_batch_queued(queue->batch) + tk_batch_in_flight(queue->batch);

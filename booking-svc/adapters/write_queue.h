@@ -47,6 +47,9 @@ struct write_queue *write_queue_new(struct tk_loop *loop, struct tk_pg *pg, cons
  */
 TK_MUSTCHECK enum tk_err write_queue_submit(struct write_queue *queue, struct write_item *item);
 
+/** Estimated time in which `items` pass through this queue, microseconds. */
+int64_t write_queue_time_us(const struct write_queue *queue, size_t items);
+
 /** Items queued or batches in flight; 0 means drained. */
 size_t write_queue_pending(const struct write_queue *queue);
 

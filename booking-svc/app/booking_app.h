@@ -11,6 +11,8 @@
 #include "booking-svc/adapters/write_queue.h"
 #include "booking-svc/app/key_gate.h"
 #include "booking-svc/config.h"
+#include "booking-svc/domain/reservation_flow.h"
+#include "booking-svc/domain/seat_memory.h"
 #include "shared/http/standard_routes.h"
 #include "shared/outbox/outbox.h"
 
@@ -31,7 +33,10 @@ struct booking_app {
     struct payment_provider payments; /* charge NULL: no provider configured */
     struct tk_outbox_relay *relay;
     struct key_gate gate;
-    size_t flows; /* running, unwinding included; 0 means drained */
+    struct seat_memory *memory;
+    struct tk_hold_seat recalled[TK_SEAT_API_MAX_SEATS]; /* what admission.h names; valid while it is being answered */
+    size_t creating[RESERVATION_FLOW_STATES];            /* reservation flows, by the step they are at */
+    size_t flows;                                        /* running, unwinding included; 0 means drained */
 };
 
 #endif

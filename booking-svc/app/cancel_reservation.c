@@ -66,10 +66,13 @@ static void give_seats_back(struct cancel_run *c)
     const int64_t deadline_us = tk_mono_us() + c->app->config->event_service_timeout_ms * TK_US_PER_MS;
     if (event_client_release(c->app->events, &release, deadline_us, NULL, NULL))
         tk_log(TK_LOG_WARNING, "release queue full, left to the outbox", TK_KV_UUID("reservation", &r->id));
+    seat_memory_forget_session(c->app->memory, &r->session_id, tk_mono_us());
     if (r->item_count == 0 || r->item_count > SEAT_LOCK_MAX_SEATS)
         return;
-    for (size_t i = 0; i < r->item_count; i++)
+    for (size_t i = 0; i < r->item_count; i++) {
         seats[i] = r->items[i].session_seat_id;
+        seat_memory_forget_seat(c->app->memory, &seats[i]);
+    }
     const struct seat_lock_set locks = {
         .session_id = r->session_id, .owner = r->id, .seats = seats, .seat_count = r->item_count};
     seat_lock_release(c->app->locks, &locks);

@@ -12,6 +12,7 @@
 
 #include "booking-svc/adapters/idempotency_store.h"
 #include "booking-svc/adapters/reservation_store.h"
+#include "booking-svc/app/admission.h"
 #include "booking-svc/app/reservation_view.h"
 #include "shared/base/clock.h"
 #include "shared/base/money.h"
@@ -23,11 +24,13 @@ struct create_flow {
     struct reservation_flow flow;
     struct tk_arena arena;
     struct create_request request; /* its pointers lead into the arena */
-    struct tk_uuid *seat_ids;
+    struct tk_uuid *seat_ids;      /* NULL when event-svc chooses */
     struct seat_pricing *pricing;
     int64_t deadline_us;
     struct key_pass pass;
     struct tk_uuid reservation_id;
+    struct tk_uuid fresh_id;   /* made for this very flow; a key may have bound another one before */
+    int64_t asked_us;          /* when event-svc was asked */
     struct tk_uuid lock_owner; /* the id the locks were taken under; differs from reservation_id after rebinding */
     struct bind_item bind;
     struct hold_item hold;
@@ -52,7 +55,8 @@ static void report(struct create_flow *c, result_t result)
     tk_log(TK_LOG_DEBUG, "reservation flow", TK_KV_UUID("reservation", &c->reservation_id),
            TK_KV_STR("request", c->request.request_id), TK_KV_STR("flow", reservation_flow_state_name(c->flow.state)),
            TK_KV_STR("result", tk_step_name(result.step)));
-    reservation_flow_step(&c->flow, result);
+    c->app->creating[c->flow.state]--;
+    c->app->creating[reservation_flow_step(&c->flow, result)]++;
 }
 
 static void resume(struct create_flow *c, enum tk_step step, enum reservation_detail detail)
@@ -73,13 +77,23 @@ static int64_t undo_deadline_us(const struct create_flow *c)
     return tk_mono_us() + c->app->config->database_timeout_ms * TK_US_PER_MS;
 }
 
+static bool is_choosing(const struct create_request *request)
+{
+    return request->seats == NULL;
+}
+
 /* --- PRICING ------------------------------------------------------------------------------------------------------- */
+
+static const struct tk_uuid *tier_of(const struct create_request *request, size_t seat)
+{
+    return is_choosing(request) ? &request->price_tier_id : &request->seats[seat].price_tier_id;
+}
 
 /** TK_OK: all tiers are known and fit; NOT_FOUND: one is not in the cache; INVALID: one is of another session. */
 static enum tk_err resolve_tiers(struct create_flow *c)
 {
     for (size_t i = 0; i < c->request.seat_count; i++) {
-        const struct tk_uuid *id = &c->request.seats[i].price_tier_id;
+        const struct tk_uuid *id = tier_of(&c->request, i);
         c->pricing[i] = (struct seat_pricing){.price_tier_id = *id, .multiplier = TK_MULTIPLIER_ONE};
         if (tk_uuid_is_nil(id))
             continue;
@@ -112,8 +126,8 @@ static bool op_price(struct create_flow *c, result_t *result)
     struct tk_uuid *ids = tk_arena_alloc(&c->arena, c->request.seat_count * sizeof(*ids));
     size_t count = 0;
     for (size_t i = 0; i < c->request.seat_count; i++) {
-        if (!tk_uuid_is_nil(&c->request.seats[i].price_tier_id))
-            ids[count++] = c->request.seats[i].price_tier_id;
+        if (!tk_uuid_is_nil(tier_of(&c->request, i)))
+            ids[count++] = *tier_of(&c->request, i);
     }
     if (tier_store_load(c->app->tiers, ids, count, c->deadline_us, on_tiers, c))
         return at_once(result, TK_STEP_FAILED);
@@ -158,6 +172,39 @@ static bool op_rebind(struct create_flow *c, result_t *result)
     return true;
 }
 
+/* --- what is known without asking ---------------------------------------------------------------------------------- */
+
+/** A refusal, from event-svc or from memory, as the answer will tell it. */
+static void note_refusal(struct create_flow *c, const struct tk_hold_answer *answer)
+{
+    c->outcome.lost = answer->seats;
+    c->outcome.lost_count = answer->seat_count;
+    c->outcome.offer_available = answer->offer_available;
+    c->outcome.offer_largest_block = answer->offer_largest_block;
+}
+
+/**
+ * A key that was bound before may stand for a hold of its own, so only a fresh id may be refused from memory. Without a key
+ * memory was asked before the flow began.
+ */
+static bool recalls_refusal(struct create_flow *c, struct tk_hold_answer *answer)
+{
+    if (!c->flow.keyed || !tk_uuid_eq(&c->reservation_id, &c->fresh_id))
+        return false;
+    if (!admission_recalls(c->app, &c->request, tk_mono_us(), answer))
+        return false;
+    note_refusal(c, answer);
+    return true;
+}
+
+/** Gives up what we know about seats we held: they are free, or will be in a moment. */
+static void forget_own_hold(struct create_flow *c)
+{
+    for (size_t i = 0; i < c->reservation.item_count; i++)
+        seat_memory_forget_seat(c->app->memory, &c->reservation.items[i].session_seat_id);
+    seat_memory_forget_session(c->app->memory, &c->request.session_id, tk_mono_us());
+}
+
 /* --- LOCKING, UNLOCKING -------------------------------------------------------------------------------------------- */
 
 static struct tk_metric lock_bypassed =
@@ -191,6 +238,9 @@ static void on_locked(void *arg, enum tk_step step, size_t lost)
 
 static bool op_lock(struct create_flow *c, result_t *result)
 {
+    struct tk_hold_answer known;
+    if (recalls_refusal(c, &known))
+        return at_once(result, TK_STEP_REFUSED);
     c->lock_owner = c->reservation_id;
     const struct seat_lock_set set = lock_set(c);
     if (seat_lock_acquire(c->app->locks, &set, on_locked, c) == TK_OK)
@@ -213,6 +263,10 @@ static enum reservation_detail detail_of(enum tk_hold_outcome outcome)
     switch (outcome) {
     case TK_HOLD_SEATS_TAKEN:
         return RESERVATION_DETAIL_SEATS_TAKEN;
+    case TK_HOLD_NO_ADJACENT_BLOCK:
+        return RESERVATION_DETAIL_NO_ADJACENT_BLOCK;
+    case TK_HOLD_SOLD_OUT:
+        return RESERVATION_DETAIL_SOLD_OUT;
     case TK_HOLD_UNKNOWN_SEATS:
         return RESERVATION_DETAIL_UNKNOWN_SEATS;
     case TK_HOLD_SESSION_NOT_FOUND:
@@ -259,12 +313,14 @@ static void on_held(struct hold_item *item)
     result_t result = {.step = item->step, .in_doubt = item->in_doubt};
     if (item->step == TK_STEP_REFUSED) {
         result.detail = detail_of(item->answer->outcome);
-        c->outcome.lost = item->answer->seats;
-        c->outcome.lost_count = item->answer->seat_count;
+        note_refusal(c, item->answer);
+        admission_learn_refusal(c->app, &c->request, item->answer, c->asked_us);
     } else if (item->step == TK_STEP_OK && price_and_render(c, item->answer)) {
         tk_log(TK_LOG_ERROR, "event-svc held other seats than those asked for",
                TK_KV_UUID("reservation", &c->reservation_id));
         result.step = TK_STEP_UNKNOWN;
+    } else if (item->step == TK_STEP_OK) {
+        admission_learn_hold(c->app, item->answer);
     }
     report(c, result);
     drive(c);
@@ -272,13 +328,21 @@ static void on_held(struct hold_item *item)
 
 static bool op_hold(struct create_flow *c, result_t *result)
 {
+    struct tk_hold_answer known;
+    if (is_choosing(&c->request) && recalls_refusal(c, &known)) {
+        *result = (result_t){.step = TK_STEP_REFUSED, .detail = detail_of(known.outcome)};
+        return false;
+    }
+    c->asked_us = tk_mono_us();
     c->hold.base.deadline_us = c->deadline_us;
     c->hold.done = on_held;
     c->hold.request = (struct tk_hold_request){
         .reservation_id = c->reservation_id,
         .session_id = c->request.session_id,
+        .best_available = is_choosing(&c->request),
+        .best = c->request.best,
         .seats = c->seat_ids,
-        .seat_count = c->request.seat_count,
+        .seat_count = is_choosing(&c->request) ? 0 : c->request.seat_count,
         .hold_seconds = booking_hold_seconds(c->app->config),
     };
     if (event_client_hold(c->app->events, &c->hold))
@@ -312,15 +376,21 @@ static bool op_persist(struct create_flow *c, result_t *result)
 
 /* --- FENCING, RELEASING -------------------------------------------------------------------------------------------- */
 
-static void on_undone(void *arg, enum tk_step step)
+static void on_fenced(void *arg, enum tk_step step)
 {
+    resume(arg, step, RESERVATION_DETAIL_NONE);
+}
+
+static void on_released(void *arg, enum tk_step step)
+{
+    forget_own_hold(arg);
     resume(arg, step, RESERVATION_DETAIL_NONE);
 }
 
 static bool op_fence(struct create_flow *c, result_t *result)
 {
     if (reservation_store_fence(c->app->pg, &c->reservation_id, &c->request.session_id, c->request.request_id,
-                                undo_deadline_us(c), on_undone, c))
+                                undo_deadline_us(c), on_fenced, c))
         return at_once(result, TK_STEP_FAILED);
     return true;
 }
@@ -329,7 +399,7 @@ static bool op_release(struct create_flow *c, result_t *result)
 {
     const struct tk_release_request request = {.reservation_id = c->reservation_id, .session_id = c->request.session_id};
     const int64_t deadline_us = tk_mono_us() + c->app->config->event_service_timeout_ms * TK_US_PER_MS;
-    if (event_client_release(c->app->events, &request, deadline_us, on_undone, c))
+    if (event_client_release(c->app->events, &request, deadline_us, on_released, c))
         return at_once(result, TK_STEP_FAILED);
     return true;
 }
@@ -354,6 +424,8 @@ static struct tk_metric outcomes[RESERVATION_ANSWERS] = {
     [RESERVATION_ANSWER_INVALID_TIER] = OUTCOME("invalid_tier"),
     [RESERVATION_ANSWER_KEY_REUSED] = OUTCOME("key_reused"),
     [RESERVATION_ANSWER_SEATS_TAKEN] = OUTCOME("seats_taken"),
+    [RESERVATION_ANSWER_NO_ADJACENT_BLOCK] = OUTCOME("no_adjacent_block"),
+    [RESERVATION_ANSWER_SOLD_OUT] = OUTCOME("sold_out"),
     [RESERVATION_ANSWER_UNKNOWN_SEATS] = OUTCOME("unknown_seats"),
     [RESERVATION_ANSWER_SESSION_NOT_FOUND] = OUTCOME("session_not_found"),
     [RESERVATION_ANSWER_SALES_CLOSED] = OUTCOME("sales_closed"),
@@ -399,6 +471,7 @@ static void give_answer(struct create_flow *c, enum reservation_answer answer)
 static void flow_free(struct create_flow *c)
 {
     c->app->flows--;
+    c->app->creating[c->flow.state]--;
     tk_buf_release(&c->body);
     tk_arena_release(&c->arena);
     free(c);
@@ -435,35 +508,71 @@ static void on_pass(struct key_pass *pass, bool entered)
     flow_free(c);
 }
 
+static void copy_seats(struct create_flow *c, const struct create_seat *from, size_t count)
+{
+    struct create_seat *seats = tk_arena_alloc(&c->arena, count * sizeof(*seats));
+    memcpy(seats, from, count * sizeof(*seats));
+    c->seat_ids = tk_arena_alloc(&c->arena, count * sizeof(*c->seat_ids));
+    for (size_t i = 0; i < count; i++)
+        c->seat_ids[i] = seats[i].session_seat_id;
+    c->request.seats = seats;
+}
+
 static void copy_request(struct create_flow *c, const struct create_request *request)
 {
-    struct create_seat *seats = tk_arena_alloc(&c->arena, request->seat_count * sizeof(*seats));
-    memcpy(seats, request->seats, request->seat_count * sizeof(*seats));
-    c->seat_ids = tk_arena_alloc(&c->arena, request->seat_count * sizeof(*c->seat_ids));
-    c->pricing = tk_arena_alloc(&c->arena, request->seat_count * sizeof(*c->pricing));
-    for (size_t i = 0; i < request->seat_count; i++)
-        c->seat_ids[i] = seats[i].session_seat_id;
     c->request = *request;
-    c->request.seats = seats;
+    c->pricing = tk_arena_alloc(&c->arena, request->seat_count * sizeof(*c->pricing));
+    if (!is_choosing(request))
+        copy_seats(c, request->seats, request->seat_count);
+    else if (request->best.section.ptr != NULL)
+        c->request.best.section.ptr = tk_slice_dup(&c->arena, request->best.section);
     c->request.request_id = tk_slice_dup(&c->arena, tk_slice_of(request->request_id));
     if (request->key.ptr != NULL)
         c->request.key.ptr = tk_slice_dup(&c->arena, request->key);
 }
 
+/** No flow, no allocation: what a rush consists of. */
+static bool answered_at_the_door(struct booking_app *app, const struct create_request *request, create_done *done,
+                                 void *arg)
+{
+    struct tk_hold_answer known;
+    struct create_outcome outcome = {0};
+    if (request->key.ptr == NULL && admission_recalls(app, request, request->received_us, &known)) {
+        outcome.answer = known.outcome == TK_HOLD_SOLD_OUT            ? RESERVATION_ANSWER_SOLD_OUT
+                         : known.outcome == TK_HOLD_NO_ADJACENT_BLOCK ? RESERVATION_ANSWER_NO_ADJACENT_BLOCK
+                                                                      : RESERVATION_ANSWER_SEATS_TAKEN;
+        outcome.lost = known.seats;
+        outcome.lost_count = known.seat_count;
+        outcome.offer_available = known.offer_available;
+        outcome.offer_largest_block = known.offer_largest_block;
+    } else if (admission_is_full(app, request->key.ptr != NULL)) {
+        outcome.answer = RESERVATION_ANSWER_OVERLOADED;
+    } else {
+        return false;
+    }
+    tk_metric_add(&outcomes[outcome.answer], 1);
+    done(arg, &outcome);
+    return true;
+}
+
 void create_reservation(struct booking_app *app, const struct create_request *request, create_done *done, void *arg)
 {
-    struct create_flow *c = tk_alloc(sizeof(*c));
     const bool keyed = request->key.ptr != NULL;
     assert(request->seat_count >= 1 && request->seat_count <= TK_SEAT_API_MAX_SEATS);
+    if (answered_at_the_door(app, request, done, arg))
+        return;
+    struct create_flow *c = tk_alloc(sizeof(*c));
     app->flows++;
     c->app = app;
     c->done = done;
     c->done_arg = arg;
     c->body = TK_BUF_INIT(RESERVATION_VIEW_MAX_BYTES);
-    c->reservation_id = tk_uuid_v7();
+    c->fresh_id = tk_uuid_v7();
+    c->reservation_id = c->fresh_id;
     c->deadline_us = request->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
     copy_request(c, request);
-    reservation_flow_start(&c->flow, keyed);
+    reservation_flow_start(&c->flow, keyed, is_choosing(request));
+    app->creating[c->flow.state]++;
     if (keyed) {
         const struct tk_uuid slot = idempotency_slot(&request->user_id, request->key);
         const int64_t wait_ms = (c->deadline_us - tk_mono_us()) / TK_US_PER_MS;

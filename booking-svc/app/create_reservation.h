@@ -18,9 +18,11 @@ struct create_seat {
 struct create_request {
     struct tk_uuid user_id;
     struct tk_uuid session_id;
-    const struct create_seat *seats; /* distinct, 1..TK_SEAT_API_MAX_SEATS */
-    size_t seat_count;
-    struct tk_slice key; /* Idempotency-Key; {NULL, 0}: none */
+    const struct create_seat *seats; /* distinct; NULL when event-svc is to choose */
+    size_t seat_count;               /* 1..TK_SEAT_API_MAX_SEATS, the quantity when event-svc is to choose */
+    struct tk_best_available best;   /* when `seats` is NULL */
+    struct tk_uuid price_tier_id;    /* when `seats` is NULL: of every seat; nil: none */
+    struct tk_slice key;             /* Idempotency-Key; {NULL, 0}: none */
     char request_hash[REQUEST_HASH_LEN + 1];
     const char *request_id;
     int64_t received_us;
@@ -32,6 +34,8 @@ struct create_outcome {
     struct tk_slice body;            /* CREATED, REPLAYED: the answer's bytes */
     const struct tk_hold_seat *lost; /* SEATS_TAKEN, UNKNOWN_SEATS: which, and in what state */
     size_t lost_count;
+    int64_t offer_available; /* NO_ADJACENT_BLOCK, SOLD_OUT: see struct tk_hold_answer */
+    int64_t offer_largest_block;
     size_t bad_seat; /* INVALID_TIER: index of the seat whose tier cannot be used */
 };
 

@@ -85,7 +85,7 @@ enum tk_err reservation_price(struct reservation *r, const struct tk_hold_answer
     r->items = tk_arena_alloc(arena, count * sizeof(*r->items));
     r->total_minor = 0;
     for (size_t i = 0; i < count; i++) {
-        const struct tk_hold_seat *seat = find_seat(answer, i, &seats[i]);
+        const struct tk_hold_seat *seat = seats == NULL ? &answer->seats[i] : find_seat(answer, i, &seats[i]);
         if (seat == NULL || seat->price_minor < 0 || seat->price_minor > TK_MONEY_MAX_MINOR)
             return TK_ERR_INVALID;
         price_item(&r->items[i], seat, &pricing[i], arena);

@@ -82,9 +82,10 @@ struct seat_pricing {
 
 /**
  * Fills items, total, currency and times from event-svc's answer, which is the only source of prices. `pricing[i]` belongs
- * to the i-th seat asked for; seats are matched by id. booking_time is reserved_until minus the hold's length, so that it
- * stems from a database clock and is the same in every retry. Item ids are new. Memory from `arena`, labels copied.
- * TK_ERR_INVALID: the answer names other seats than those asked for.
+ * to the i-th seat asked for; seats are matched by id, or taken as they come when `seats` is NULL (event-svc chose).
+ * booking_time is reserved_until minus the hold's length, so that it stems from a database clock and is the same in every
+ * retry. Item ids are new. Memory from `arena`, labels copied. TK_ERR_INVALID: the answer names other seats than those
+ * asked for, or another number of them.
  */
 TK_MUSTCHECK enum tk_err reservation_price(struct reservation *r, const struct tk_hold_answer *answer,
                                            const struct tk_uuid *seats, const struct seat_pricing *pricing, size_t count,

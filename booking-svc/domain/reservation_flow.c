@@ -4,9 +4,9 @@
 #include <assert.h>
 #include <stddef.h>
 
-void reservation_flow_start(struct reservation_flow *flow, bool keyed)
+void reservation_flow_start(struct reservation_flow *flow, bool keyed, bool choosing)
 {
-    *flow = (struct reservation_flow){.state = RESERVATION_FLOW_PRICING, .keyed = keyed};
+    *flow = (struct reservation_flow){.state = RESERVATION_FLOW_PRICING, .keyed = keyed, .choosing = choosing};
 }
 
 static void answer(struct reservation_flow *f, enum reservation_answer a)
@@ -39,13 +39,19 @@ static enum reservation_flow_state keep(struct reservation_flow *f, enum reserva
     return RESERVATION_FLOW_DONE;
 }
 
+/** Seats that nobody has chosen yet cannot be locked. */
+static enum reservation_flow_state acquire(const struct reservation_flow *f)
+{
+    return f->choosing ? RESERVATION_FLOW_HOLDING : RESERVATION_FLOW_LOCKING;
+}
+
 static enum reservation_flow_state on_priced(struct reservation_flow *f, struct reservation_flow_result r)
 {
     if (r.step == TK_STEP_REFUSED)
         return fail(f, RESERVATION_ANSWER_INVALID_TIER);
     if (r.step != TK_STEP_OK)
         return fail(f, RESERVATION_ANSWER_OVERLOADED);
-    return f->keyed ? RESERVATION_FLOW_BINDING : RESERVATION_FLOW_LOCKING;
+    return f->keyed ? RESERVATION_FLOW_BINDING : acquire(f);
 }
 
 /** A binding whose fate is unknown binds nothing but an id nobody has seen: for the client, nothing was applied. */
@@ -56,7 +62,7 @@ static enum reservation_flow_state on_bound(struct reservation_flow *f, struct r
     if (f->stored)
         return keep(f, RESERVATION_ANSWER_OUTCOME_UNKNOWN);
     if (r.step == TK_STEP_OK)
-        return RESERVATION_FLOW_LOCKING;
+        return acquire(f);
     if (r.step == TK_STEP_REFUSED && r.detail == RESERVATION_DETAIL_KEY_REUSED)
         return fail(f, RESERVATION_ANSWER_KEY_REUSED);
     return fail(f, RESERVATION_ANSWER_OVERLOADED);
@@ -76,6 +82,10 @@ static enum reservation_answer answer_of_refusal(enum reservation_detail detail)
     switch (detail) {
     case RESERVATION_DETAIL_SEATS_TAKEN:
         return RESERVATION_ANSWER_SEATS_TAKEN;
+    case RESERVATION_DETAIL_NO_ADJACENT_BLOCK:
+        return RESERVATION_ANSWER_NO_ADJACENT_BLOCK;
+    case RESERVATION_DETAIL_SOLD_OUT:
+        return RESERVATION_ANSWER_SOLD_OUT;
     case RESERVATION_DETAIL_UNKNOWN_SEATS:
         return RESERVATION_ANSWER_UNKNOWN_SEATS;
     case RESERVATION_DETAIL_SESSION_NOT_FOUND:
@@ -241,8 +251,9 @@ const char *reservation_flow_state_name(enum reservation_flow_state state)
 const char *reservation_answer_name(enum reservation_answer a)
 {
     static const char *const names[RESERVATION_ANSWERS] = {
-        "none",          "created",           "replayed",     "invalid_tier", "key_reused", "seats_taken",
-        "unknown_seats", "session_not_found", "sales_closed", "hold_expired", "overloaded", "outcome_unknown",
+        "none",         "created",           "replayed",   "invalid_tier",    "key_reused",
+        "seats_taken",  "no_adjacent_block", "sold_out",   "unknown_seats",   "session_not_found",
+        "sales_closed", "hold_expired",      "overloaded", "outcome_unknown",
     };
     assert((size_t)a < RESERVATION_ANSWERS);
     return names[a];

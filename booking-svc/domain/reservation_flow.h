@@ -10,6 +10,8 @@
  *              the id was released before,   FENCING ─▶ RELEASING ─▶ UNLOCKING ─▶ DONE
  *              the key gets a fresh one      only keyed
  *
+ * When event-svc is to choose the seats there is nothing to lock yet: LOCKING is left out, by construction.
+ *
  * What can go wrong, and who repairs it:
  *   - Redis away, or its answer lost: go on without the lock. Event-svc decides who gets a seat; the lock only sheds load.
  *   - Event-svc's answer lost (asked twice already): the seats may be held. With an Idempotency-Key they stay held, the
@@ -54,6 +56,8 @@ enum reservation_answer {
     RESERVATION_ANSWER_INVALID_TIER,      /* 422 */
     RESERVATION_ANSWER_KEY_REUSED,        /* 422 */
     RESERVATION_ANSWER_SEATS_TAKEN,       /* 409 */
+    RESERVATION_ANSWER_NO_ADJACENT_BLOCK, /* 409, best available only, as the next */
+    RESERVATION_ANSWER_SOLD_OUT,          /* 409 */
     RESERVATION_ANSWER_UNKNOWN_SEATS,     /* 422 */
     RESERVATION_ANSWER_SESSION_NOT_FOUND, /* 404 */
     RESERVATION_ANSWER_SALES_CLOSED,      /* 409 */
@@ -69,7 +73,9 @@ enum reservation_detail {
     RESERVATION_DETAIL_NONE,
     RESERVATION_DETAIL_REPLAY,      /* BINDING ok: an answer is stored under the key */
     RESERVATION_DETAIL_KEY_REUSED,  /* BINDING refused */
-    RESERVATION_DETAIL_SEATS_TAKEN, /* HOLDING refused, as the next four */
+    RESERVATION_DETAIL_SEATS_TAKEN, /* HOLDING refused, as the next six */
+    RESERVATION_DETAIL_NO_ADJACENT_BLOCK,
+    RESERVATION_DETAIL_SOLD_OUT,
     RESERVATION_DETAIL_UNKNOWN_SEATS,
     RESERVATION_DETAIL_SESSION_NOT_FOUND,
     RESERVATION_DETAIL_SALES_CLOSED,
@@ -89,6 +95,7 @@ struct reservation_flow {
     enum reservation_answer answer;
     unsigned owed;        /* OWES_* */
     bool keyed;           /* the request carries an Idempotency-Key */
+    bool choosing;        /* best available: event-svc chooses the seats */
     bool rebound;         /* the key has got a fresh id in this flow: once is enough */
     bool commit_in_doubt; /* PERSISTING was asked once without an answer */
     bool stored;          /* a live reservation stands under our id: only its stored answer is wanted */
@@ -96,7 +103,7 @@ struct reservation_flow {
     bool answer_taken;
 };
 
-void reservation_flow_start(struct reservation_flow *flow, bool keyed);
+void reservation_flow_start(struct reservation_flow *flow, bool keyed, bool choosing);
 
 /** Digests the result of the current state's step; returns the next state. Never call it at DONE (asserted). */
 enum reservation_flow_state reservation_flow_step(struct reservation_flow *flow, struct reservation_flow_result result);

@@ -14,6 +14,7 @@
 #define LABEL_HINT_MAX  64
 #define LOCATION_PREFIX "/api/v1/reservations/"
 #define POINTER_MAX     64
+#define SECTION_MAX     100 /* bytes, as in event-svc */
 
 static int64_t read_deadline_us(const struct tk_http_req *req)
 {
@@ -26,13 +27,26 @@ static int64_t read_deadline_us(const struct tk_http_req *req)
 struct create_body {
     struct tk_uuid session_id;
     const struct tk_json *seats;
+    struct tk_slice section;
+    int64_t quantity;
+    bool adjacent;
+    struct tk_uuid price_tier_id;
+    bool has_section;
+    bool has_quantity;
+    bool has_adjacent;
+    bool has_tier;
 };
 
+#define OFFSET(member) offsetof(struct create_body, member)
+
+/** Either `seats`, or `quantity` and what goes with it. */
 static const struct tk_field create_fields[] = {
-    {"session_id", NULL, TK_FIELD_UUID, TK_FIELD_REQUIRED, offsetof(struct create_body, session_id), TK_FIELD_NO_PRESENCE,
-     0, 0},
-    {"seats", NULL, TK_FIELD_ARRAY, TK_FIELD_REQUIRED, offsetof(struct create_body, seats), TK_FIELD_NO_PRESENCE, 1,
-     TK_SEAT_API_MAX_SEATS},
+    {"session_id", NULL, TK_FIELD_UUID, TK_FIELD_REQUIRED, OFFSET(session_id), TK_FIELD_NO_PRESENCE, 0, 0},
+    {"seats", NULL, TK_FIELD_ARRAY, TK_FIELD_OPTIONAL, OFFSET(seats), TK_FIELD_NO_PRESENCE, 1, TK_SEAT_API_MAX_SEATS},
+    {"quantity", NULL, TK_FIELD_INT, TK_FIELD_OPTIONAL, OFFSET(quantity), OFFSET(has_quantity), 1, TK_SEAT_API_MAX_SEATS},
+    {"section", NULL, TK_FIELD_LABEL, TK_FIELD_NULLABLE, OFFSET(section), OFFSET(has_section), 1, SECTION_MAX},
+    {"adjacent", NULL, TK_FIELD_BOOL, TK_FIELD_OPTIONAL, OFFSET(adjacent), OFFSET(has_adjacent), 0, 0},
+    {"price_tier_id", NULL, TK_FIELD_UUID, TK_FIELD_NULLABLE, OFFSET(price_tier_id), OFFSET(has_tier), 0, 0},
 };
 
 /** Labels are a hint for people who read requests; event-svc's labels are the ones that count. */
@@ -82,30 +96,69 @@ static enum tk_err parse_seats(const struct tk_json *array, struct create_seat *
     return errors->count > 0 ? TK_ERR_INVALID : TK_OK;
 }
 
+static void check_count(int64_t count, int64_t max, const char *pointer, struct tk_json_errors *errors)
+{
+    char detail[POINTER_MAX];
+    if (count <= max)
+        return;
+    snprintf(detail, sizeof(detail), "at most %lld seats", (long long)max);
+    tk_json_errors_add(errors, pointer, detail);
+}
+
+/** Members that make sense only when event-svc chooses. */
+static void check_shape(const struct create_body *body, struct tk_json_errors *errors)
+{
+    static const char only[] = "goes with quantity, not with seats";
+    if (body->seats == NULL && !body->has_quantity)
+        tk_json_errors_add(errors, "/seats", "is required, or else quantity");
+    if (body->seats == NULL)
+        return;
+    if (body->has_quantity)
+        tk_json_errors_add(errors, "/quantity", "either seats or quantity, not both");
+    if (body->has_section)
+        tk_json_errors_add(errors, "/section", only);
+    if (body->has_adjacent)
+        tk_json_errors_add(errors, "/adjacent", only);
+    if (body->has_tier)
+        tk_json_errors_add(errors, "/price_tier_id", only);
+}
+
+static enum tk_err take_seats(struct tk_http_req *req, const struct tk_json *array, struct create_request *out,
+                              struct tk_json_errors *errors)
+{
+    struct create_seat *seats = tk_arena_alloc(&req->arena, array->count * sizeof(*seats));
+    out->seats = seats;
+    out->seat_count = array->count;
+    return parse_seats(array, seats, errors);
+}
+
 static enum tk_err parse_create(struct tk_http_req *req, struct create_request *out, struct tk_json_errors *errors)
 {
     const struct booking_app *app = req->app;
-    struct create_body body = {0};
+    struct create_body body = {.adjacent = true};
     if (tk_json_bind(req->json, "", create_fields, FIELD_COUNT(create_fields), &body, errors))
         return TK_ERR_INVALID;
-    if ((int64_t)body.seats->count > app->config->max_seats) {
-        char detail[POINTER_MAX];
-        snprintf(detail, sizeof(detail), "at most %lld seats", (long long)app->config->max_seats);
-        tk_json_errors_add(errors, "/seats", detail);
+    check_shape(&body, errors);
+    if (body.seats != NULL)
+        check_count((int64_t)body.seats->count, app->config->max_seats, "/seats", errors);
+    else
+        check_count(body.quantity, app->config->max_seats, "/quantity", errors);
+    if (errors->count > 0)
         return TK_ERR_INVALID;
-    }
-    struct create_seat *seats = tk_arena_alloc(&req->arena, body.seats->count * sizeof(*seats));
     out->session_id = body.session_id;
-    out->seats = seats;
-    out->seat_count = body.seats->count;
-    return parse_seats(body.seats, seats, errors);
+    if (body.seats != NULL)
+        return take_seats(req, body.seats, out, errors);
+    out->seat_count = (size_t)body.quantity;
+    out->best = (struct tk_best_available){body.section, body.quantity, body.adjacent};
+    out->price_tier_id = body.price_tier_id;
+    return TK_OK;
 }
 
 /* --- create: the answer -------------------------------------------------------------------------------------------- */
 
 struct create_context {
     struct tk_http_req *req;
-    const struct create_seat *seats; /* request arena */
+    const struct create_seat *seats; /* request arena; NULL when event-svc chooses */
     size_t seat_count;
 };
 
@@ -140,6 +193,19 @@ static void answer_seats_taken(struct tk_http_req *req, const struct create_outc
     tk_buf_release(&members);
 }
 
+static void answer_no_offer(struct tk_http_req *req, const struct tk_problem_kind *kind,
+                            const struct create_outcome *outcome)
+{
+    struct tk_buf members = TK_BUF_INIT(RESERVATION_VIEW_MAX_BYTES);
+    tk_buf_append_str(&members, "\"offer\":{\"available\":");
+    tk_buf_append_i64(&members, outcome->offer_available);
+    tk_buf_append_str(&members, ",\"largest_block\":");
+    tk_buf_append_i64(&members, outcome->offer_largest_block);
+    tk_buf_append_char(&members, '}');
+    tk_http_problem_with(req, kind, "Nothing was reserved; see the offer.", NULL, &members);
+    tk_buf_release(&members);
+}
+
 static void answer_unknown_seats(const struct create_context *context, const struct create_outcome *outcome)
 {
     struct tk_json_errors errors = {.arena = &context->req->arena};
@@ -155,11 +221,13 @@ static void answer_unknown_seats(const struct create_context *context, const str
     tk_http_problem_with(context->req, &TK_PROBLEM_VALIDATION, NULL, &errors, NULL);
 }
 
-static void answer_invalid_tier(struct tk_http_req *req, size_t seat)
+static void answer_invalid_tier(const struct create_context *context, size_t seat)
 {
+    struct tk_http_req *req = context->req;
     struct tk_json_errors errors = {.arena = &req->arena};
-    char pointer[POINTER_MAX];
-    snprintf(pointer, sizeof(pointer), "/seats/%zu/price_tier_id", seat);
+    char pointer[POINTER_MAX] = "/price_tier_id";
+    if (context->seats != NULL)
+        snprintf(pointer, sizeof(pointer), "/seats/%zu/price_tier_id", seat);
     tk_json_errors_add(&errors, pointer, "no price tier for this session");
     tk_http_problem_with(req, &TK_PROBLEM_VALIDATION, NULL, &errors, NULL);
 }
@@ -176,11 +244,17 @@ static void on_created(void *arg, const struct create_outcome *outcome)
     case RESERVATION_ANSWER_SEATS_TAKEN:
         answer_seats_taken(req, outcome);
         return;
+    case RESERVATION_ANSWER_NO_ADJACENT_BLOCK:
+        answer_no_offer(req, &BOOKING_PROBLEM_NO_ADJACENT_BLOCK, outcome);
+        return;
+    case RESERVATION_ANSWER_SOLD_OUT:
+        answer_no_offer(req, &BOOKING_PROBLEM_SOLD_OUT, outcome);
+        return;
     case RESERVATION_ANSWER_UNKNOWN_SEATS:
         answer_unknown_seats(context, outcome);
         return;
     case RESERVATION_ANSWER_INVALID_TIER:
-        answer_invalid_tier(req, outcome->bad_seat);
+        answer_invalid_tier(context, outcome->bad_seat);
         return;
     case RESERVATION_ANSWER_KEY_REUSED:
         tk_http_problem(req, &BOOKING_PROBLEM_KEY_REUSED, "The key was used before with another request.");

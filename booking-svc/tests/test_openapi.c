@@ -101,6 +101,8 @@ Test(openapi, problems_are_described_as_they_are)
 {
     static const struct tk_problem_kind *const kinds[] = {
         &BOOKING_PROBLEM_SEATS_TAKEN,
+        &BOOKING_PROBLEM_NO_ADJACENT_BLOCK,
+        &BOOKING_PROBLEM_SOLD_OUT,
         &BOOKING_PROBLEM_SALES_CLOSED,
         &BOOKING_PROBLEM_WRONG_STATE,
         &BOOKING_PROBLEM_PAYMENT_IN_PROGRESS,

@@ -76,6 +76,18 @@ Test(pricing, totals)
     }
 }
 
+Test(pricing, seats_that_event_svc_chose_are_taken_as_they_come)
+{
+    const struct total_case two = {"two", 2, {10050, 10050}, {15000, 15000}, 30150};
+    struct priced p;
+    set_up(&p, &two);
+    cr_assert_eq(reservation_price(&p.r, &p.answer, NULL, p.pricing, 2, 600, &p.arena), TK_OK);
+    cr_assert_eq(p.r.total_minor, two.total);
+    cr_assert(tk_uuid_eq(&p.r.items[1].session_seat_id, &p.seats[1]));
+    cr_assert_eq(reservation_price(&p.r, &p.answer, NULL, p.pricing, 3, 600, &p.arena), TK_ERR_INVALID, "one too few");
+    tk_arena_release(&p.arena);
+}
+
 Test(pricing, seats_are_matched_by_id_whatever_their_order)
 {
     const struct total_case c = {"", 2, {100, 900}, {20000, 10000}, 0};

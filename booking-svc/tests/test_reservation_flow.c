@@ -1,7 +1,8 @@
 /*
  * Every path of the reservation flow. A generator walks the pure machine: at each state it tries every result that step can
- * have (OK, REFUSED for each reason, FAILED, UNKNOWN), with and without a key, with the client there or gone, and a model
- * of the world notes what exists out there. The promises are checked on each path's end and on the way.
+ * have (OK, REFUSED for each reason, FAILED, UNKNOWN), with and without a key, with seats named or left to event-svc, with
+ * the client there or gone, and a model of the world notes what exists out there. The promises are checked on each path's
+ * end and on the way.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -48,7 +49,7 @@ typedef struct reservation_flow_result result_t;
         .step = TK_STEP_##s, .detail = RESERVATION_DETAIL_##d, .in_doubt = true                                            \
     }
 #define PLAIN       RESULT(OK, NONE), RESULT(REFUSED, NONE), RESULT(FAILED, NONE), RESULT(UNKNOWN, NONE)
-#define MAX_RESULTS 20
+#define MAX_RESULTS 24
 
 static const struct {
     size_t count;
@@ -57,8 +58,10 @@ static const struct {
     [RESERVATION_FLOW_PRICING] = {4, {PLAIN}},
     [RESERVATION_FLOW_BINDING] = {6, {PLAIN, RESULT(OK, REPLAY), RESULT(REFUSED, KEY_REUSED)}},
     [RESERVATION_FLOW_LOCKING] = {4, {PLAIN}},
-    [RESERVATION_FLOW_HOLDING] = {15,
+    [RESERVATION_FLOW_HOLDING] = {19,
                                   {PLAIN, RESULT(REFUSED, SEATS_TAKEN), RESULT(REFUSED, UNKNOWN_SEATS),
+                                   RESULT(REFUSED, NO_ADJACENT_BLOCK), RESULT(REFUSED, SOLD_OUT),
+                                   IN_DOUBT(REFUSED, NO_ADJACENT_BLOCK), IN_DOUBT(REFUSED, SOLD_OUT),
                                    RESULT(REFUSED, SESSION_NOT_FOUND), RESULT(REFUSED, SALES_CLOSED),
                                    RESULT(REFUSED, RELEASED), IN_DOUBT(OK, NONE), IN_DOUBT(REFUSED, SEATS_TAKEN),
                                    IN_DOUBT(REFUSED, UNKNOWN_SEATS), IN_DOUBT(REFUSED, SALES_CLOSED),
@@ -128,8 +131,8 @@ static const char *describe(const struct walk *walk)
     size_t len = 0;
     for (size_t i = 0; i < walk->steps; i++)
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%s ", reservation_flow_state_name(walk->path[i]));
-    snprintf(text + len, sizeof(text) - len, "-> %s%s", reservation_answer_name(walk->answer),
-             walk->flow.keyed ? " (keyed)" : "");
+    snprintf(text + len, sizeof(text) - len, "-> %s%s%s", reservation_answer_name(walk->answer),
+             walk->flow.keyed ? " (keyed)" : "", walk->flow.choosing ? " (choosing)" : "");
     return text;
 }
 
@@ -141,6 +144,10 @@ static void check_step(const struct walk *walk)
     case RESERVATION_FLOW_BINDING:
     case RESERVATION_FLOW_REBINDING:
         cr_assert(walk->flow.keyed, "a request without a key binds nothing: %s", describe(walk));
+        break;
+    case RESERVATION_FLOW_LOCKING:
+        cr_assert_not(walk->flow.choosing, "locked seats nobody has chosen: %s", describe(walk));
+        cr_assert_not(world->lock_may_exist || world->seats_may_be_held, "locks go first, once: %s", describe(walk));
         break;
     case RESERVATION_FLOW_RELEASING:
         cr_assert_not(world->stored || world->commit_unknown, "released what may stand: %s", describe(walk));
@@ -216,21 +223,28 @@ static void explore(const struct walk *so_far)
     }
 }
 
-static void explore_from_start(bool keyed)
+/** The number of paths. */
+static size_t explore_from_start(bool keyed, bool choosing)
 {
+    const size_t before = paths_walked;
     struct walk walk = {0};
-    reservation_flow_start(&walk.flow, keyed);
+    reservation_flow_start(&walk.flow, keyed, choosing);
     explore(&walk);
+    return paths_walked - before;
 }
 
 Test(reservation_flow, every_path_keeps_every_promise)
 {
-    explore_from_start(false);
-    const size_t without_key = paths_walked;
-    explore_from_start(true);
-    cr_log_info("%zu paths without a key, %zu with one", without_key, paths_walked - without_key);
-    cr_assert_gt(without_key, 500);
-    cr_assert_gt(paths_walked - without_key, 2000);
+    const size_t named = explore_from_start(false, false);
+    const size_t named_keyed = explore_from_start(true, false);
+    const size_t chosen = explore_from_start(false, true);
+    const size_t chosen_keyed = explore_from_start(true, true);
+    cr_log_info("paths: seats named %zu, with a key %zu; seats chosen %zu, with a key %zu", named, named_keyed, chosen,
+                chosen_keyed);
+    cr_assert_gt(named, 500);
+    cr_assert_gt(named_keyed, 2000);
+    cr_assert_gt(chosen, 50);
+    cr_assert_gt(chosen_keyed, 200);
     for (size_t i = RESERVATION_ANSWER_CREATED; i < RESERVATION_ANSWERS; i++)
         cr_assert_gt(answers_seen[i], 0, "no path answers %s", reservation_answer_name((enum reservation_answer)i));
 }
@@ -264,9 +278,9 @@ static void explore_twins(const struct reservation_flow *prompt, const struct re
 
 Test(reservation_flow, a_client_that_left_changes_nothing)
 {
-    for (int keyed = 0; keyed <= 1; keyed++) {
+    for (unsigned kind = 0; kind < 4; kind++) {
         struct reservation_flow flow;
-        reservation_flow_start(&flow, keyed != 0);
+        reservation_flow_start(&flow, (kind & 1) != 0, (kind & 2) != 0);
         explore_twins(&flow, &flow, 0);
     }
     cr_assert_gt(compared, 2500);
@@ -288,7 +302,7 @@ static enum reservation_flow_state play(struct reservation_flow *flow, const res
 Test(reservation_flow, happy_path_owes_nothing)
 {
     struct reservation_flow flow;
-    reservation_flow_start(&flow, false);
+    reservation_flow_start(&flow, false, false);
     cr_assert_eq(PLAY(&flow, RESULT(OK, NONE), RESULT(OK, NONE), RESULT(OK, NONE)), RESERVATION_FLOW_PERSISTING);
     cr_assert_eq(flow.owed, OWES_LOCK | OWES_SEATS);
     cr_assert_eq(PLAY(&flow, RESULT(OK, NONE)), RESERVATION_FLOW_DONE);
@@ -299,7 +313,7 @@ Test(reservation_flow, happy_path_owes_nothing)
 Test(reservation_flow, without_redis_the_sale_goes_on)
 {
     struct reservation_flow flow;
-    reservation_flow_start(&flow, false);
+    reservation_flow_start(&flow, false, false);
     cr_assert_eq(PLAY(&flow, RESULT(OK, NONE), RESULT(FAILED, NONE)), RESERVATION_FLOW_HOLDING);
     cr_assert_eq(flow.owed, 0, "a lock that was never asked for need not be given back");
 }
@@ -307,9 +321,9 @@ Test(reservation_flow, without_redis_the_sale_goes_on)
 Test(reservation_flow, unknown_hold_without_a_key_is_released_with_one_it_is_kept)
 {
     struct reservation_flow flow;
-    reservation_flow_start(&flow, false);
+    reservation_flow_start(&flow, false, false);
     cr_assert_eq(PLAY(&flow, RESULT(OK, NONE), RESULT(OK, NONE), RESULT(UNKNOWN, NONE)), RESERVATION_FLOW_RELEASING);
-    reservation_flow_start(&flow, true);
+    reservation_flow_start(&flow, true, false);
     cr_assert_eq(PLAY(&flow, RESULT(OK, NONE), RESULT(OK, NONE), RESULT(OK, NONE), RESULT(UNKNOWN, NONE)),
                  RESERVATION_FLOW_UNLOCKING);
     cr_assert_eq(reservation_flow_take_answer(&flow), RESERVATION_ANSWER_OUTCOME_UNKNOWN);
@@ -318,7 +332,7 @@ Test(reservation_flow, unknown_hold_without_a_key_is_released_with_one_it_is_kep
 Test(reservation_flow, unknown_commit_is_asked_again_once_and_never_undone)
 {
     struct reservation_flow flow;
-    reservation_flow_start(&flow, false);
+    reservation_flow_start(&flow, false, false);
     PLAY(&flow, RESULT(OK, NONE), RESULT(OK, NONE), RESULT(OK, NONE));
     cr_assert_eq(PLAY(&flow, RESULT(UNKNOWN, NONE)), RESERVATION_FLOW_PERSISTING);
     cr_assert_eq(PLAY(&flow, RESULT(UNKNOWN, NONE)), RESERVATION_FLOW_DONE);
@@ -328,10 +342,23 @@ Test(reservation_flow, unknown_commit_is_asked_again_once_and_never_undone)
 Test(reservation_flow, tombstone_gives_a_keyed_request_a_fresh_id_once)
 {
     struct reservation_flow flow;
-    reservation_flow_start(&flow, true);
+    reservation_flow_start(&flow, true, false);
     PLAY(&flow, RESULT(OK, NONE), RESULT(OK, NONE), RESULT(OK, NONE));
     cr_assert_eq(PLAY(&flow, RESULT(REFUSED, RELEASED)), RESERVATION_FLOW_REBINDING);
     cr_assert_eq(PLAY(&flow, RESULT(OK, NONE)), RESERVATION_FLOW_HOLDING);
     cr_assert_eq(PLAY(&flow, RESULT(REFUSED, RELEASED)), RESERVATION_FLOW_UNLOCKING);
     cr_assert_eq(reservation_flow_take_answer(&flow), RESERVATION_ANSWER_HOLD_EXPIRED);
+}
+
+Test(reservation_flow, seats_nobody_has_chosen_are_not_locked)
+{
+    struct reservation_flow flow;
+    reservation_flow_start(&flow, false, true);
+    cr_assert_eq(PLAY(&flow, RESULT(OK, NONE)), RESERVATION_FLOW_HOLDING);
+    cr_assert_eq(PLAY(&flow, RESULT(REFUSED, SOLD_OUT)), RESERVATION_FLOW_DONE);
+    cr_assert_eq(reservation_flow_take_answer(&flow), RESERVATION_ANSWER_SOLD_OUT);
+    reservation_flow_start(&flow, true, true);
+    cr_assert_eq(PLAY(&flow, RESULT(OK, NONE), RESULT(OK, NONE)), RESERVATION_FLOW_HOLDING, "the key is bound before");
+    cr_assert_eq(PLAY(&flow, RESULT(OK, NONE)), RESERVATION_FLOW_PERSISTING);
+    cr_assert_eq(flow.owed, OWES_SEATS);
 }

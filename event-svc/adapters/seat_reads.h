@@ -4,6 +4,7 @@
 #ifndef EVENT_SVC_ADAPTERS_SEAT_READS_H
 #define EVENT_SVC_ADAPTERS_SEAT_READS_H
 
+#include "event-svc/domain/seat_plan.h"
 #include "shared/pg/pg.h"
 
 /** Two steps: the session's id (no row: it does not exist), then (session_seat_id, status text) of every seat that is not
@@ -30,6 +31,21 @@ struct seat_map_row {
 };
 
 struct seat_map_row seat_map_read(const PGresult *rows, int row);
+
+/** The geometry of one session, a row per seat in natural order; no row: there is no such session. */
+void plan_select(struct tk_pg_op *op, const struct tk_uuid *session_id);
+
+struct plan_head {
+    struct tk_uuid hall_id;
+    int64_t start_time_us;
+};
+
+struct plan_head plan_read_head(const PGresult *rows);
+struct plan_seat plan_read_seat(const PGresult *rows, int row); /* its labels point into `rows` */
+
+/** All seats of one session as of one moment: one row with the version and PICTURE_SEAT_BYTES per seat, or none. */
+void seats_snapshot(struct tk_pg_op *op, const struct tk_uuid *session_id);
+int64_t seats_snapshot_read(const PGresult *rows, struct tk_slice *seats);
 
 /** A place in the order (reserved_until, reservation_id) of all holds. */
 struct hold_place {

@@ -4,8 +4,8 @@
  * How a statement knows which hold rows are its own: `xmin = pg_current_xact_id()`, since a row this transaction inserted
  * carries its id. Rows that were there before do not, even when this transaction has locked them.
  *
- * Plans (Postgres 15, 1,000,000 seats, 64 holds of 3 seats, generic plan): index scans on holds_pkey, session_seats_pkey,
- * seats_pkey and session_versions_pkey only; 0.4 ms for the first statement, 3.5 ms for the second. The planner expects 10
+ * Plans (Postgres 15, 1,000,000 seats, 64 holds of 3 seats, generic plan): index scans on holds_pkey, session_seats_pkey
+ * and session_versions_pkey only; 0.4 ms for the first statement, 3.5 ms for the second. The planner expects 10
  * rows from unnest whatever comes, and would scan a small table instead; hence SEAT_STORE_SERVER_OPTIONS.
  */
 #include "event-svc/adapters/seat_store.h"
@@ -31,20 +31,23 @@ const struct tk_pg_statement sql_reserve_holds = {
 };
 
 /*
- * Answers a head row per item (no session_seat_id) and a row per seat: of fresh holds as found, of replayed ones as stored.
- * Losers' hold rows are removed again, so that their ids stay free.
+ * $1 … $5 as above without the seconds, $6 the quantity where any seats will do, else 0. Answers a head row per item (no
+ * session_seat_id), a row per seat: of fresh holds as found, of replayed ones as stored; and a row per changed session (no
+ * item), its id and new version. Losers' hold rows are removed again, so that their ids stay free.
  */
 const struct tk_pg_statement sql_reserve_seats = {
     "reserve_seats",
     "WITH item AS MATERIALIZED ("
     "  SELECT i.ord::int4 AS ord, i.session_id, i.reservation_id, ($5::uuid[])[i.first:i.last] AS seats,"
-    "         h.state, h.reserved_until, h.session_seat_ids = ($5::uuid[])[i.first:i.last] AS same_seats,"
+    "         h.session_seat_ids AS stored, h.state, h.reserved_until,"
+    "         CASE WHEN i.quantity > 0 THEN cardinality(h.session_seat_ids) = i.quantity"
+    "              ELSE h.session_seat_ids = ($5::uuid[])[i.first:i.last] END AS same_seats,"
     "         coalesce(h.xmin = pg_current_xact_id()::xid, false) AS fresh"
-    "  FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::int4[]) WITH ORDINALITY"
-    "       AS i (session_id, reservation_id, first, last, ord)"
+    "  FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::int4[], $6::int4[]) WITH ORDINALITY"
+    "       AS i (session_id, reservation_id, first, last, quantity, ord)"
     "  LEFT JOIN holds h ON h.session_id = i.session_id AND h.reservation_id = i.reservation_id"
     "), locked AS MATERIALIZED ("
-    "  SELECT w.ord, w.reservation_id, w.wanted, ss.session_id, ss.session_seat_id, ss.seat_id, ss.status, ss.price_minor"
+    "  SELECT w.ord, w.reservation_id, w.wanted, ss.session_id, ss.session_seat_id, ss.status, ss.price_minor"
     "  FROM (SELECT i.ord, i.session_id, i.reservation_id, cardinality(i.seats) AS wanted, u.seat"
     "        FROM item i CROSS JOIN LATERAL unnest(i.seats) AS u (seat) WHERE i.fresh) w"
     "  JOIN session_seats ss ON ss.session_id = w.session_id AND ss.session_seat_id = w.seat"
@@ -64,21 +67,20 @@ const struct tk_pg_statement sql_reserve_seats = {
     "  ORDER BY v.session_id FOR UPDATE"
     "), bumped AS ("
     "  UPDATE session_versions v SET version = v.version + 1 FROM touched t WHERE v.session_id = t.session_id"
+    "  RETURNING v.session_id, v.version"
     ") "
     "SELECT i.ord, i.fresh, i.state::text, i.same_seats, i.reserved_until, s.currency, s.start_time > now(),"
-    "       NULL::uuid, NULL::text, NULL::int8, NULL::text, NULL::text, NULL::text "
+    "       NULL::uuid, NULL::text, NULL::int8 "
     "FROM item i LEFT JOIN sessions s ON s.session_id = i.session_id "
     "UNION ALL "
-    "SELECT j.ord, true, NULL, NULL, NULL, NULL, NULL,"
-    "       j.session_seat_id, j.status::text, j.price_minor, p.section, p.row_number, p.seat_number "
-    "FROM judged j JOIN seats p ON p.seat_id = j.seat_id "
+    "SELECT j.ord, NULL, NULL, NULL, NULL, NULL, NULL, j.session_seat_id, j.status::text, j.price_minor FROM judged j "
     "UNION ALL "
-    "SELECT i.ord, false, NULL, NULL, NULL, NULL, NULL,"
-    "       ss.session_seat_id, ss.status::text, ss.price_minor, p.section, p.row_number, p.seat_number "
-    "FROM item i CROSS JOIN LATERAL unnest(i.seats) AS u (seat) "
+    "SELECT i.ord, NULL, NULL, NULL, NULL, NULL, NULL, ss.session_seat_id, ss.status::text, ss.price_minor "
+    "FROM item i CROSS JOIN LATERAL unnest(i.stored) AS u (seat) "
     "JOIN session_seats ss ON ss.session_id = i.session_id AND ss.session_seat_id = u.seat "
-    "JOIN seats p ON p.seat_id = ss.seat_id "
-    "WHERE NOT i.fresh AND i.same_seats AND i.state IN ('held', 'sold')",
+    "WHERE NOT i.fresh AND i.same_seats AND i.state IN ('held', 'sold') "
+    "UNION ALL "
+    "SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, b.session_id, NULL, b.version FROM bumped b",
 };
 
 enum reserve_column {
@@ -92,9 +94,8 @@ enum reserve_column {
     COL_SEAT_ID,
     COL_STATUS,
     COL_PRICE,
-    COL_SECTION,
-    COL_ROW_NUMBER,
-    COL_SEAT_NUMBER,
+    COL_BUMPED = COL_SEAT_ID, /* of a row without item */
+    COL_VERSION = COL_PRICE,
 };
 
 /*
@@ -113,7 +114,10 @@ const struct tk_pg_statement sql_settle_holds = {
     "ON CONFLICT (session_id, reservation_id) DO UPDATE SET revision = holds.revision WHERE false",
 };
 
-/* $5 and $6: first and last place in $7 of the seats a message names; 0 and -1: none. The fence is reservation_id. */
+/*
+ * $5 and $6: first and last place in $7 of the seats a message names; 0 and -1: none. The fence is reservation_id. Answers
+ * a verdict per item, a row per changed seat (no verdict), and a row per changed session (no item), its id and new version.
+ */
 const struct tk_pg_statement sql_settle_seats = {
     "settle_seats",
     "WITH item AS MATERIALIZED ("
@@ -143,7 +147,7 @@ const struct tk_pg_statement sql_settle_seats = {
     "    reservation_id = CASE WHEN j.sell THEN ss.reservation_id END"
     "  FROM judged j WHERE j.mine AND j.sound"
     "    AND ss.session_id = j.session_id AND ss.session_seat_id = j.session_seat_id"
-    "  RETURNING ss.session_id"
+    "  RETURNING j.ord, ss.session_id, ss.session_seat_id"
     "), final AS MATERIALIZED ("
     "  SELECT i.ord, i.session_id, i.reservation_id, i.sell, i.revision, i.state,"
     "    CASE WHEN i.verdict = 'applied' AND i.state = 'held' AND i.sell"
@@ -160,8 +164,11 @@ const struct tk_pg_statement sql_settle_seats = {
     "  ORDER BY v.session_id FOR UPDATE"
     "), bumped AS ("
     "  UPDATE session_versions v SET version = v.version + 1 FROM touched t WHERE v.session_id = t.session_id"
+    "  RETURNING v.session_id, v.version"
     ") "
-    "SELECT f.ord, f.verdict FROM final f",
+    "SELECT f.ord, f.verdict, NULL::uuid, NULL::int8 FROM final f "
+    "UNION ALL SELECT c.ord, NULL, c.session_seat_id, NULL FROM changed c "
+    "UNION ALL SELECT NULL, NULL, b.session_id, b.version FROM bumped b",
 };
 
 /* --- reserve ------------------------------------------------------------------------------------------------------ */
@@ -170,11 +177,11 @@ static void add_keys(struct tk_params *p, const struct hold_line *lines, size_t 
 {
     tk_params_array_begin(p, TK_OID_UUID);
     for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(p, &lines[i].request->session_id);
+        tk_params_array_uuid(p, &lines[i].session_id);
     tk_params_array_end(p);
     tk_params_array_begin(p, TK_OID_UUID);
     for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(p, &lines[i].request->reservation_id);
+        tk_params_array_uuid(p, &lines[i].reservation_id);
     tk_params_array_end(p);
 }
 
@@ -183,17 +190,17 @@ static void add_seats(struct tk_params *p, const struct hold_line *lines, size_t
 {
     int32_t place = 1;
     tk_params_array_begin(p, TK_OID_INT4);
-    for (size_t i = 0; i < count; place += (int32_t)lines[i].request->seat_count, i++)
+    for (size_t i = 0; i < count; place += (int32_t)lines[i].seat_count, i++)
         tk_params_array_i32(p, place);
     tk_params_array_end(p);
     place = 0;
     tk_params_array_begin(p, TK_OID_INT4);
     for (size_t i = 0; i < count; i++)
-        tk_params_array_i32(p, place += (int32_t)lines[i].request->seat_count);
+        tk_params_array_i32(p, place += (int32_t)lines[i].seat_count);
     tk_params_array_end(p);
     tk_params_array_begin(p, TK_OID_UUID);
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < lines[i].request->seat_count; k++)
+        for (size_t k = 0; k < lines[i].seat_count; k++)
             tk_params_array_uuid(p, &lines[i].sorted_seats[k]);
     tk_params_array_end(p);
 }
@@ -204,18 +211,48 @@ void seat_store_reserve(struct tk_pg_op *op, const struct hold_line *lines, size
     add_keys(p, lines, count);
     tk_params_array_begin(p, TK_OID_INT4);
     for (size_t i = 0; i < count; i++)
-        tk_params_array_i32(p, (int32_t)lines[i].request->hold_seconds);
+        tk_params_array_i32(p, (int32_t)lines[i].hold_seconds);
     tk_params_array_end(p);
     add_seats(p, lines, count);
     p = tk_pg_op_step(op, &sql_reserve_seats);
     add_keys(p, lines, count);
     add_seats(p, lines, count);
+    tk_params_array_begin(p, TK_OID_INT4);
+    for (size_t i = 0; i < count; i++)
+        tk_params_array_i32(p, (int32_t)lines[i].quantity);
+    tk_params_array_end(p);
 }
+
+/* --- changes ------------------------------------------------------------------------------------------------------ */
+
+void seat_changes_release(struct seat_changes *changes)
+{
+    free(changes->items);
+    free(changes->bumps);
+    *changes = (struct seat_changes){0};
+}
+
+/* Room for as many of both as there are rows. */
+static void start_changes(struct seat_changes *changes, const PGresult *rows)
+{
+    size_t most = (size_t)PQntuples(rows) + 1;
+    *changes = (struct seat_changes){
+        .items = tk_alloc(most * sizeof(*changes->items)),
+        .bumps = tk_alloc(most * sizeof(*changes->bumps)),
+    };
+}
+
+static void add_bump(struct seat_changes *changes, const PGresult *rows, int row, int id_column, int version_column)
+{
+    changes->bumps[changes->bump_count++] = (struct session_bump){.session_id = tk_row_uuid(rows, row, id_column),
+                                                                  .version = tk_row_i64(rows, row, version_column)};
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------------ */
 
 struct reserve_reading {
     const PGresult *rows;
     const struct hold_line *lines;
-    struct tk_arena *const *arenas;
     struct tk_hold_answer *answers;
     struct hold_facts *facts;
 };
@@ -234,12 +271,15 @@ static void read_head(struct reserve_reading *r, int row, size_t i)
         memcpy(r->answers[i].currency, currency.ptr, 3);
 }
 
-static size_t place_of(const struct tk_hold_request *request, const struct tk_uuid *seat)
+/* Where a seat belongs in the answer: its place in the request, or, when any seats would do, the next one. */
+static size_t place_of(const struct reserve_reading *r, size_t i, const struct tk_uuid *seat)
 {
+    const struct hold_line *line = &r->lines[i];
     size_t k = 0;
-    while (k < request->seat_count && !tk_uuid_eq(&request->seats[k], seat))
+    while (k < line->seat_count && !tk_uuid_eq(&line->seats[k], seat))
         k++;
-    assert(k < request->seat_count);
+    if (k == line->seat_count || (line->quantity > 0 && !r->facts[i].fresh))
+        k = r->facts[i].found;
     return k;
 }
 
@@ -248,28 +288,40 @@ static struct tk_slice keep(struct tk_arena *arena, struct tk_slice text)
     return (struct tk_slice){.ptr = tk_slice_dup(arena, text), .len = text.len};
 }
 
+static void set_labels(const struct hold_line *line, struct tk_hold_seat *seat)
+{
+    const struct seat_plan *plan = line->plan;
+    uint32_t place = seat_plan_find(plan, &seat->session_seat_id);
+    if (place == SEAT_NOWHERE)
+        return;
+    const struct plan_row *row = &plan->rows[plan->rows_of[place]];
+    seat->section = keep(line->arena, plan->sections[row->section].label);
+    seat->row_number = keep(line->arena, row->label);
+    seat->seat_number = keep(line->arena, tk_slice_of(plan->numbers[place]));
+}
+
 /* Every answer starts with a place per requested seat, status unknown; the rows fill the places. */
 static void read_seat(struct reserve_reading *r, int row, size_t i)
 {
     struct tk_uuid id = tk_row_uuid(r->rows, row, COL_SEAT_ID);
-    struct tk_hold_seat *seat = &r->answers[i].seats[place_of(r->lines[i].request, &id)];
+    size_t k = place_of(r, i, &id);
+    assert(k < r->answers[i].seat_count);
+    struct tk_hold_seat *seat = &r->answers[i].seats[k];
+    seat->session_seat_id = id;
     if (tk_seat_status_parse(tk_row_text(r->rows, row, COL_STATUS), &seat->status))
         assert(!"seat_status and enum tk_seat_status differ");
     seat->price_minor = tk_row_i64(r->rows, row, COL_PRICE);
-    seat->section = keep(r->arenas[i], tk_row_text(r->rows, row, COL_SECTION));
-    seat->row_number = keep(r->arenas[i], tk_row_text(r->rows, row, COL_ROW_NUMBER));
-    seat->seat_number = keep(r->arenas[i], tk_row_text(r->rows, row, COL_SEAT_NUMBER));
     r->facts[i].found++;
     r->facts[i].available += seat->status == TK_SEAT_AVAILABLE;
 }
 
-static void start_answer(struct tk_hold_answer *answer, const struct tk_hold_request *request, struct tk_arena *arena)
+static void start_answer(struct tk_hold_answer *answer, const struct hold_line *line)
 {
-    *answer = (struct tk_hold_answer){.reservation_id = request->reservation_id, .reserved_until_us = TK_TIME_NONE};
-    answer->seats = tk_arena_alloc(arena, request->seat_count * sizeof(*answer->seats));
-    answer->seat_count = request->seat_count;
-    for (size_t k = 0; k < request->seat_count; k++)
-        answer->seats[k] = (struct tk_hold_seat){.session_seat_id = request->seats[k], .status = TK_SEAT_UNKNOWN};
+    *answer = (struct tk_hold_answer){.reservation_id = line->reservation_id, .reserved_until_us = TK_TIME_NONE};
+    answer->seat_count = line->quantity > 0 ? line->quantity : line->seat_count;
+    answer->seats = tk_arena_alloc(line->arena, answer->seat_count * sizeof(*answer->seats));
+    for (size_t k = 0; k < line->seat_count && k < answer->seat_count; k++)
+        answer->seats[k] = (struct tk_hold_seat){.session_seat_id = line->seats[k], .status = TK_SEAT_UNKNOWN};
 }
 
 /* A refusal names only the seats it is about. */
@@ -288,37 +340,60 @@ static void keep_lost_seats(struct tk_hold_answer *answer)
     answer->reserved_until_us = TK_TIME_NONE;
 }
 
-static void close_answer(struct tk_hold_answer *answer, const struct hold_facts *facts)
+static void close_answer(struct tk_hold_answer *answer, const struct hold_facts *facts, const struct hold_line *line,
+                         struct seat_changes *changes)
 {
     if (answer->outcome != TK_HOLD_HELD) {
         keep_lost_seats(answer);
         return;
     }
-    for (size_t k = 0; facts->fresh && k < answer->seat_count; k++)
+    for (size_t k = 0; k < answer->seat_count; k++) {
+        set_labels(line, &answer->seats[k]);
+        if (!facts->fresh)
+            continue;
         answer->seats[k].status = TK_SEAT_RESERVED;
+        changes->items[changes->count++] = (struct seat_change){
+            .session_id = line->session_id,
+            .session_seat_id = answer->seats[k].session_seat_id,
+            .reservation_id = line->reservation_id,
+            .status = TK_SEAT_RESERVED,
+        };
+    }
+}
+
+/* Heads first: what a seat row means depends on its item's head. */
+static void read_rows(struct reserve_reading *r, size_t count, struct seat_changes *changes)
+{
+    for (int row = 0; row < PQntuples(r->rows); row++)
+        if (tk_row_is_null(r->rows, row, COL_ORD))
+            add_bump(changes, r->rows, row, COL_BUMPED, COL_VERSION);
+        else if (tk_row_is_null(r->rows, row, COL_SEAT_ID))
+            read_head(r, row, (size_t)tk_row_i32(r->rows, row, COL_ORD) - 1);
+    for (int row = 0; row < PQntuples(r->rows); row++) {
+        if (tk_row_is_null(r->rows, row, COL_ORD) || tk_row_is_null(r->rows, row, COL_SEAT_ID))
+            continue;
+        size_t i = (size_t)tk_row_i32(r->rows, row, COL_ORD) - 1;
+        assert(i < count);
+        read_seat(r, row, i);
+    }
+    (void)count;
 }
 
 void seat_store_read_reserve(const struct tk_pg_outcome *outcome, const struct hold_line *lines, size_t count,
-                             struct tk_arena *const *arenas, struct tk_hold_answer *answers, enum tk_err *errs)
+                             struct tk_hold_answer *answers, enum tk_err *errs, struct seat_changes *changes)
 {
-    struct reserve_reading r = {.rows = outcome->rows[1], .lines = lines, .arenas = arenas, .answers = answers};
+    struct reserve_reading r = {.rows = outcome->rows[1], .lines = lines, .answers = answers};
     r.facts = tk_alloc(count * sizeof(*r.facts));
+    start_changes(changes, r.rows);
     for (size_t i = 0; i < count; i++) {
-        r.facts[i].wanted = lines[i].request->seat_count;
-        start_answer(&answers[i], lines[i].request, arenas[i]);
+        r.facts[i].wanted = lines[i].seat_count;
+        start_answer(&answers[i], &lines[i]);
     }
-    for (int row = 0; row < PQntuples(r.rows); row++) {
-        size_t i = (size_t)tk_row_i32(r.rows, row, COL_ORD) - 1;
-        assert(i < count);
-        if (tk_row_is_null(r.rows, row, COL_SEAT_ID))
-            read_head(&r, row, i);
-        else
-            read_seat(&r, row, i);
-    }
+    read_rows(&r, count, changes);
     for (size_t i = 0; i < count; i++) {
         errs[i] = hold_judge(&r.facts[i], &answers[i].outcome);
         if (!errs[i])
-            close_answer(&answers[i], &r.facts[i]);
+            close_answer(&answers[i], &r.facts[i], &lines[i], changes);
     }
     free(r.facts);
 }
@@ -380,14 +455,34 @@ void seat_store_settle(struct tk_pg_op *op, const struct settle_line *lines, siz
     add_settle_seats(p, lines, count);
 }
 
-void seat_store_read_settle(const struct tk_pg_outcome *outcome, enum settle_verdict *verdicts, size_t count)
+enum settle_column { SETTLE_COL_ORD, SETTLE_COL_VERDICT, SETTLE_COL_ID, SETTLE_COL_VERSION };
+
+static void read_changed_seat(struct seat_changes *changes, const PGresult *rows, int row, const struct settle_line *line)
+{
+    changes->items[changes->count++] = (struct seat_change){
+        .session_id = line->session_id,
+        .session_seat_id = tk_row_uuid(rows, row, SETTLE_COL_ID),
+        .reservation_id = line->reservation_id,
+        .status = line->sell ? TK_SEAT_SOLD : TK_SEAT_AVAILABLE,
+    };
+}
+
+void seat_store_read_settle(const struct tk_pg_outcome *outcome, const struct settle_line *lines, size_t count,
+                            enum settle_verdict *verdicts, struct seat_changes *changes)
 {
     const PGresult *rows = outcome->rows[1];
-    assert((size_t)PQntuples(rows) == count);
+    start_changes(changes, rows);
     for (int row = 0; row < PQntuples(rows); row++) {
-        size_t i = (size_t)tk_row_i32(rows, row, 0) - 1;
+        if (tk_row_is_null(rows, row, SETTLE_COL_ORD)) {
+            add_bump(changes, rows, row, SETTLE_COL_ID, SETTLE_COL_VERSION);
+            continue;
+        }
+        size_t i = (size_t)tk_row_i32(rows, row, SETTLE_COL_ORD) - 1;
         assert(i < count);
-        if (settle_verdict_parse(tk_row_text(rows, row, 1), &verdicts[i]))
+        if (tk_row_is_null(rows, row, SETTLE_COL_VERDICT))
+            read_changed_seat(changes, rows, row, &lines[i]);
+        else if (settle_verdict_parse(tk_row_text(rows, row, SETTLE_COL_VERDICT), &verdicts[i]))
             assert(!"unknown verdict");
     }
+    (void)count;
 }

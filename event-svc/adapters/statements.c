@@ -42,11 +42,17 @@ static const struct tk_pg_statement *const seat_map[] = {
     &sql_seat_map_select,
 };
 
+static const struct tk_pg_statement *const picture[] = {
+    &sql_plan_select,
+    &sql_seats_snapshot,
+};
+
 const struct statement_list catalogue_statements = LIST(catalogue);
 const struct statement_list bulk_statements = LIST(bulk);
 const struct statement_list seat_statements = LIST(seat);
 const struct statement_list settle_statements = LIST(settle);
 const struct statement_list seat_map_statements = LIST(seat_map);
+const struct statement_list picture_statements = LIST(picture);
 
 void statement_with_id(struct tk_pg_op *op, const struct tk_pg_statement *statement, const struct tk_uuid *id)
 {

@@ -43,6 +43,8 @@
 #define HEARTBEAT_S       5
 
 struct consumer {
+    struct tk_loop *loop;
+    struct seat_pictures *pictures;
     struct tk_mq *mq;
     struct tk_pgs *pg;
     pthread_t thread;
@@ -154,18 +156,50 @@ static void plan(struct batch *batch)
     }
 }
 
+/* One commit on its way to the loop, which knows the pictures. */
+struct commit_news {
+    struct tk_loop_message message;
+    struct seat_pictures *pictures;
+    struct seat_changes changes;
+    int64_t sent_us;
+};
+
+static void on_news(void *arg)
+{
+    struct commit_news *news = arg;
+    seat_pictures_write_ends(news->pictures);
+    seat_pictures_apply(news->pictures, &news->changes, news->sent_us);
+    seat_changes_release(&news->changes);
+    free(news);
+}
+
+static void take_outcome(struct consumer *consumer, struct batch *batch, const struct tk_pg_outcome *outcome,
+                         int64_t sent_us)
+{
+    struct commit_news *news = tk_alloc(sizeof(*news));
+    seat_store_read_settle(outcome, batch->lines, batch->picked_count, batch->verdicts, &news->changes);
+    news->pictures = consumer->pictures;
+    news->sent_us = sent_us;
+    news->message = (struct tk_loop_message){.fn = on_news, .arg = news};
+    tk_loop_post(consumer->loop, &news->message);
+}
+
 static enum tk_step apply_once(struct consumer *consumer, struct batch *batch)
 {
     struct tk_pg_op op;
     tk_pg_op_init(&op);
     seat_store_settle(&op, batch->lines, batch->picked_count);
+    int64_t sent_us = tk_mono_us();
+    seat_pictures_write_begins(consumer->pictures);
     enum tk_step step = tk_pgs_run(consumer->pg, &op);
-    if (step == TK_STEP_OK)
-        seat_store_read_settle(&op.outcome, batch->verdicts, batch->picked_count);
-    else
+    if (step == TK_STEP_OK) {
+        take_outcome(consumer, batch, &op.outcome, sent_us);
+    } else {
+        seat_pictures_write_ends(consumer->pictures);
         tk_log(TK_LOG_WARNING, "messages not applied", TK_KV_STR("result", tk_step_name(step)),
                TK_KV_INT("messages", batch->picked_count), TK_KV_STR("sqlstate", op.outcome.sqlstate),
                TK_KV_STR("why", op.outcome.message));
+    }
     tk_pgs_release(&op);
     return step;
 }
@@ -338,6 +372,8 @@ enum tk_err consumer_start(const struct consumer_config *config, struct consumer
         return err;
     }
     register_metrics();
+    consumer->loop = config->loop;
+    consumer->pictures = config->pictures;
     consumer->backoff_ms = BACKOFF_FIRST_MS;
     consumer->pg = open_database(config);
     int rc = pthread_create(&consumer->thread, NULL, run, consumer);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "event-svc/app/seat_pictures.h"
 #include "shared/base/result.h"
 
 struct consumer;
@@ -21,6 +22,8 @@ struct consumer_config {
     const char *exchange;
     const char *queue;
     int64_t timeout_ms; /* of one transaction */
+    struct tk_loop *loop;
+    struct seat_pictures *pictures; /* on that loop; told of every commit */
 };
 
 /** Starts the thread. TK_ERR_INVALID when the broker's URL makes no sense. The texts live as long as the process. */

@@ -8,14 +8,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "event-svc/adapters/seat_reads.h"
 #include "event-svc/domain/etag.h"
-#include "shared/base/clock.h"
 #include "shared/base/mem.h"
 #include "shared/metrics/metrics.h"
 
-#define PROBE_MAX_ITEMS 1000
-#define MAX_WAITING     20000
+#define MAX_WAITING 20000
 
 struct entry {
     struct tk_uuid session_id;
@@ -29,22 +26,13 @@ struct entry {
 };
 
 struct seat_maps {
-    struct tk_loop *loop;
-    struct tk_pg *pg;
-    struct seat_map_renderer *renderer;
-    struct tk_batch *probes;
+    struct version_probe *probe;
+    struct read_thread *renderer;
     struct tk_uuid_map entries;
     struct tk_link recent;
     size_t bytes;
     size_t max_bytes;
     size_t waiting;
-    int64_t deadline_us;
-};
-
-struct probe_job {
-    struct tk_pg_op op;
-    struct seat_maps *maps;
-    struct tk_flight *flight;
 };
 
 static struct tk_metric served =
@@ -54,11 +42,6 @@ static struct tk_metric unchanged =
 static struct tk_metric waited =
     TK_COUNTER("seat_map_reads_total", "result=\"rendered\"", "Seat map reads by how they ended");
 static struct tk_metric cached_bytes = TK_GAUGE("seat_map_cache_bytes", NULL, "Memory of rendered seat maps");
-
-static struct seat_map_call *call_of(struct tk_batch_item *item)
-{
-    return TK_CONTAINER_OF(item, struct seat_map_call, item);
-}
 
 static void finish(struct seat_map_call *call, enum seat_map_outcome outcome)
 {
@@ -208,120 +191,37 @@ static void answer(struct seat_maps *maps, struct seat_map_call *call)
 
 /* --- probing ------------------------------------------------------------------------------------------------------ */
 
-/* Versions by session id, offset by one so that no value is NULL. */
-static void read_versions(const PGresult *rows, struct tk_uuid_map *versions)
+static void on_version(struct version_ask *ask, int64_t version)
 {
-    for (int row = 0; row < PQntuples(rows); row++) {
-        struct tk_uuid id = tk_row_uuid(rows, row, 0);
-        tk_uuid_map_put(versions, &id, (void *)(uintptr_t)(tk_row_i64(rows, row, 1) + 1));
-    }
-}
-
-static void answer_all(struct seat_maps *maps, struct tk_flight *flight, const PGresult *rows)
-{
-    struct tk_uuid_map versions = {0};
-    read_versions(rows, &versions);
-    for (size_t i = 0; i < flight->count; i++) {
-        struct seat_map_call *call = call_of(flight->items[i]);
-        uintptr_t version = (uintptr_t)tk_uuid_map_get(&versions, &call->session_id);
-        call->version = (int64_t)version - 1;
-        if (version == 0)
-            finish(call, SEAT_MAP_NO_SESSION);
-        else
-            answer(maps, call);
-    }
-    tk_uuid_map_release(&versions);
-}
-
-static void fail_all(struct tk_flight *flight)
-{
-    for (size_t i = 0; i < flight->count; i++)
-        finish(call_of(flight->items[i]), SEAT_MAP_OVERLOADED);
-}
-
-static void probe_end(struct probe_job *job)
-{
-    tk_batch_landed(job->flight);
-    tk_pg_op_release(&job->op);
-    free(job);
-}
-
-static void on_probed(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
-{
-    struct probe_job *job = op->arg;
-    if (outcome->step == TK_STEP_OK)
-        answer_all(job->maps, job->flight, outcome->rows[0]);
+    struct seat_map_call *call = TK_CONTAINER_OF(ask, struct seat_map_call, ask);
+    call->version = version;
+    if (version == VERSION_FAILED)
+        finish(call, SEAT_MAP_OVERLOADED);
+    else if (version == VERSION_NO_SESSION)
+        finish(call, SEAT_MAP_NO_SESSION);
     else
-        fail_all(job->flight);
-    probe_end(job);
-}
-
-/* Each session once, however many ask for it. */
-static void fill_probe(struct tk_pg_op *op, const struct tk_flight *flight)
-{
-    struct tk_uuid_map seen = {0};
-    const struct tk_uuid **ids = tk_alloc(flight->count * sizeof(const struct tk_uuid *));
-    size_t count = 0;
-    for (size_t i = 0; i < flight->count; i++) {
-        struct seat_map_call *call = call_of(flight->items[i]);
-        if (tk_uuid_map_get(&seen, &call->session_id) != NULL)
-            continue;
-        tk_uuid_map_put(&seen, &call->session_id, call);
-        ids[count++] = &call->session_id;
-    }
-    versions_select(op, ids, count);
-    free((void *)ids);
-    tk_uuid_map_release(&seen);
-}
-
-static void probes_send(void *ctx, struct tk_flight *flight)
-{
-    struct seat_maps *maps = ctx;
-    struct probe_job *job = tk_alloc(sizeof(*job));
-    job->maps = maps;
-    job->flight = flight;
-    tk_pg_op_init(&job->op);
-    fill_probe(&job->op, flight);
-    job->op.done = on_probed;
-    job->op.arg = job;
-    job->op.deadline_us = tk_mono_us() + maps->deadline_us;
-    if (tk_pg_submit(maps->pg, &job->op)) {
-        fail_all(flight);
-        probe_end(job);
-    }
-}
-
-static void probes_drop(void *ctx, struct tk_batch_item *item)
-{
-    (void)ctx;
-    finish(call_of(item), SEAT_MAP_OVERLOADED);
+        answer(call->maps, call);
 }
 
 enum tk_err seat_maps_get(struct seat_maps *maps, struct seat_map_call *call)
 {
     if (maps->waiting >= MAX_WAITING)
         return TK_ERR_LIMIT;
-    call->item.deadline_us = tk_mono_us() + maps->deadline_us;
-    return tk_batch_submit(maps->probes, &call->item);
+    call->maps = maps;
+    call->ask = (struct version_ask){.session_id = call->session_id, .done = on_version};
+    return version_probe_ask(maps->probe, &call->ask);
 }
 
-struct seat_maps *seat_maps_new(struct tk_loop *loop, struct tk_pg *pg, struct seat_map_renderer *renderer,
-                                size_t cache_bytes, int64_t deadline_ms)
+struct seat_maps *seat_maps_new(struct version_probe *probe, struct read_thread *renderer, size_t cache_bytes)
 {
-    static const struct tk_batch_ops PROBES = {NULL, NULL, probes_send, probes_drop};
-    const struct tk_batch_config config = {
-        .name = "version_probe", .max_items = PROBE_MAX_ITEMS, .max_in_flight = 1, .max_queued = MAX_WAITING};
     struct seat_maps *maps = tk_alloc(sizeof(*maps));
     tk_metrics_register(&served);
     tk_metrics_register(&unchanged);
     tk_metrics_register(&waited);
     tk_metrics_register(&cached_bytes);
-    maps->loop = loop;
-    maps->pg = pg;
+    maps->probe = probe;
     maps->renderer = renderer;
     maps->max_bytes = cache_bytes;
-    maps->deadline_us = deadline_ms * TK_US_PER_MS;
     tk_list_init(&maps->recent);
-    maps->probes = tk_batch_new(loop, &config, &PROBES, maps);
     return maps;
 }

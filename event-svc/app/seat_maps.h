@@ -9,9 +9,8 @@
 #define EVENT_SVC_APP_SEAT_MAPS_H
 
 #include "event-svc/app/seat_map_renderer.h"
+#include "event-svc/app/version_probe.h"
 #include "shared/base/list.h"
-#include "shared/pg/batch.h"
-#include "shared/pg/pg.h"
 
 struct seat_maps;
 
@@ -33,15 +32,14 @@ struct seat_map_call {
     struct tk_slice if_none_match; /* lives as long as the call */
     seat_map_call_fn *done;
     void *arg;
-    int64_t version; /* out, for the ETag: of the bytes, or the current one when unchanged */
-    struct tk_batch_item item;
+    int64_t version;        /* out, for the ETag: of the bytes, or the current one when unchanged */
+    struct version_ask ask; /* this and the following: the cache's */
+    struct seat_maps *maps;
     struct tk_link waiting;
 };
 
-/** `pg` prepares catalogue_statements. At most `cache_bytes` of rendered maps are kept, the least recently used go first.
- */
-struct seat_maps *seat_maps_new(struct tk_loop *loop, struct tk_pg *pg, struct seat_map_renderer *renderer,
-                                size_t cache_bytes, int64_t deadline_ms);
+/** At most `cache_bytes` of rendered maps are kept, the least recently used go first. */
+struct seat_maps *seat_maps_new(struct version_probe *probe, struct read_thread *renderer, size_t cache_bytes);
 
 /** TK_ERR_LIMIT: too many are waiting; `done` will not run. */
 TK_MUSTCHECK enum tk_err seat_maps_get(struct seat_maps *maps, struct seat_map_call *call);

@@ -117,10 +117,13 @@ static void open_flows(struct event_service *service)
         .max_wait_ms = config->seat_queue_wait_ms,
         .deadline_ms = config->request_deadline_ms,
     };
-    service->desk = seat_desk_new(service->loop, service->seats, &desk);
+    service->probe = version_probe_new(service->loop, service->catalogue, config->request_deadline_ms);
+    service->picture_reader = picture_reader_start(service->loop, config->database_url, BULK_DEADLINE_MS);
+    service->pictures = seat_pictures_new(service->loop, service->probe, service->picture_reader,
+                                          (size_t)config->seat_picture_cache_mb << 20);
+    service->desk = seat_desk_new(service->loop, service->seats, service->pictures, &desk);
     service->renderer = seat_map_renderer_start(service->loop, config->database_url, BULK_DEADLINE_MS);
-    service->maps = seat_maps_new(service->loop, service->catalogue, service->renderer,
-                                  (size_t)config->seat_map_cache_mb << 20, config->request_deadline_ms);
+    service->maps = seat_maps_new(service->probe, service->renderer, (size_t)config->seat_map_cache_mb << 20);
     service->stale =
         (struct stale_holds){.pg = service->catalogue, .deadline_us = config->request_deadline_ms * TK_US_PER_MS};
 }
@@ -133,6 +136,8 @@ static enum tk_err open_consumer(struct event_service *service)
         .exchange = service->config->rabbitmq_exchange,
         .queue = service->config->rabbitmq_queue,
         .timeout_ms = CONSUMER_TIMEOUT_MS,
+        .loop = service->loop,
+        .pictures = service->pictures,
     };
     return consumer_start(&config, &service->consumer);
 }
@@ -197,7 +202,8 @@ static int open_signals(void)
 static void close_all(struct event_service *service)
 {
     consumer_stop(service->consumer);
-    seat_map_renderer_stop(service->renderer);
+    read_thread_stop(service->renderer);
+    read_thread_stop(service->picture_reader);
     tk_pg_close(service->seats);
     tk_pg_close(service->bulk);
     tk_pg_close(service->catalogue);

@@ -7,6 +7,7 @@
 #include "event-svc/app/consumer.h"
 #include "event-svc/app/seat_desk.h"
 #include "event-svc/app/seat_maps.h"
+#include "event-svc/app/seat_pictures.h"
 #include "event-svc/app/stale_holds.h"
 #include "event-svc/config.h"
 #include "shared/http/server.h"
@@ -24,7 +25,10 @@ struct event_service {
     struct tk_pg *bulk;      /* whole halls: one connection, so that nobody waits behind a large hall by accident */
     struct tk_pg *seats;     /* reserve and settle */
     struct seat_desk *desk;
-    struct seat_map_renderer *renderer;
+    struct read_thread *renderer; /* of seat maps */
+    struct read_thread *picture_reader;
+    struct version_probe *probe;
+    struct seat_pictures *pictures;
     struct seat_maps *maps;
     struct stale_holds stale;
     struct consumer *consumer;

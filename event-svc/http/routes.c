@@ -34,6 +34,8 @@ const struct tk_route event_routes[] = {
     {"GET", "/api/v1/sessions/{id}", sessions_get, 0, 0},
     {"GET", "/api/v1/sessions/{id}/seats", session_seats_get, 0, 0},
     {"GET", "/api/v1/sessions/{id}/seat-map", session_seat_map_get, 0, 0},
+    {"GET", "/api/v1/sessions/{id}/availability", session_availability_get, 0, 0},
+    {"GET", "/api/v1/sessions/{id}/geometry/{hash}", session_geometry_get, 0, 0},
     {"POST", SEATS "/check-availability", seats_check_availability, BODY | INTERNAL, 0},
     {"POST", SEATS "/reserve", seats_reserve, BODY | INTERNAL, 0},
     {"POST", SEATS "/release", seats_release, BODY | INTERNAL, 0},

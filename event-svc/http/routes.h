@@ -21,6 +21,8 @@ tk_http_handler hall_seats_create, hall_seats_create_bulk, hall_seats_list;
 tk_http_handler sessions_create, sessions_list, sessions_get, sessions_pricing;
 /* seat_maps.c */
 tk_http_handler session_seats_get, session_seat_map_get;
+/* availability.c */
+tk_http_handler session_availability_get, session_geometry_get;
 /* seats.c */
 tk_http_handler seats_check_availability, seats_reserve, seats_release, seats_confirm;
 /* seat_batches.c */

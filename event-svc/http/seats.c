@@ -1,6 +1,8 @@
 /*
  * /api/internal/sessions/{id}/seats/…: one reservation at a time. The work is the desk's, shared with the batch endpoints.
  */
+#include <assert.h>
+
 #include "event-svc/adapters/seat_reads.h"
 #include "event-svc/app/service.h"
 #include "event-svc/http/body.h"
@@ -153,6 +155,10 @@ static void on_reserved(struct hold_call *call)
         return;
     case TK_HOLD_MISMATCH:
         problem_at(req, "/session_seat_ids", "this reservation holds other seats");
+        return;
+    case TK_HOLD_NO_ADJACENT_BLOCK:
+    case TK_HOLD_SOLD_OUT:
+        assert(!"best available was not asked for");
         return;
     }
 }

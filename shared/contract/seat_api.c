@@ -25,6 +25,8 @@ static const char *const hold_outcome_names[] = {
     [TK_HOLD_SALES_CLOSED] = "sales_closed",
     [TK_HOLD_RELEASED] = "released",
     [TK_HOLD_MISMATCH] = "mismatch",
+    [TK_HOLD_NO_ADJACENT_BLOCK] = "no_adjacent_block",
+    [TK_HOLD_SOLD_OUT] = "sold_out",
 };
 
 static const char *const release_outcome_names[] = {
@@ -79,16 +81,35 @@ const char *tk_release_outcome_name(enum tk_release_outcome outcome)
 
 /* --- hold request ------------------------------------------------------------------------------------------------- */
 
-void tk_hold_request_encode(struct tk_jsonw *w, const struct tk_hold_request *request)
+static void encode_best(struct tk_jsonw *w, const struct tk_best_available *best)
+{
+    assert(best->quantity >= 1 && best->quantity <= TK_SEAT_API_MAX_SEATS);
+    tk_jsonw_begin_object(w, "best");
+    tk_jsonw_i64(w, "quantity", best->quantity);
+    if (best->section.ptr != NULL)
+        tk_jsonw_text(w, "section", best->section);
+    tk_jsonw_bool(w, "adjacent", best->adjacent);
+    tk_jsonw_end_object(w);
+}
+
+static void encode_seat_ids(struct tk_jsonw *w, const struct tk_hold_request *request)
 {
     assert(request->seat_count >= 1 && request->seat_count <= TK_SEAT_API_MAX_SEATS);
-    tk_jsonw_begin_object(w, NULL);
-    tk_jsonw_uuid(w, "reservation_id", &request->reservation_id);
-    tk_jsonw_uuid(w, "session_id", &request->session_id);
     tk_jsonw_begin_array(w, "session_seat_ids");
     for (size_t i = 0; i < request->seat_count; i++)
         tk_jsonw_uuid(w, NULL, &request->seats[i]);
     tk_jsonw_end_array(w);
+}
+
+void tk_hold_request_encode(struct tk_jsonw *w, const struct tk_hold_request *request)
+{
+    tk_jsonw_begin_object(w, NULL);
+    tk_jsonw_uuid(w, "reservation_id", &request->reservation_id);
+    tk_jsonw_uuid(w, "session_id", &request->session_id);
+    if (request->best_available)
+        encode_best(w, &request->best);
+    else
+        encode_seat_ids(w, request);
     tk_jsonw_i64(w, "hold_seconds", request->hold_seconds);
     tk_jsonw_end_object(w);
 }
@@ -97,32 +118,60 @@ struct hold_request {
     struct tk_uuid reservation_id;
     struct tk_uuid session_id;
     const struct tk_json *session_seat_ids;
+    const struct tk_json *best;
     int64_t hold_seconds;
 };
 
 static const struct tk_field hold_request_fields[] = {
     FIELD(hold_request, reservation_id, TK_FIELD_UUID, TK_FIELD_REQUIRED, 0, 0),
     FIELD(hold_request, session_id, TK_FIELD_UUID, TK_FIELD_REQUIRED, 0, 0),
-    FIELD(hold_request, session_seat_ids, TK_FIELD_ARRAY, TK_FIELD_REQUIRED, 1, TK_SEAT_API_MAX_SEATS),
+    FIELD(hold_request, session_seat_ids, TK_FIELD_ARRAY, TK_FIELD_OPTIONAL, 1, TK_SEAT_API_MAX_SEATS),
+    FIELD(hold_request, best, TK_FIELD_OBJECT, TK_FIELD_OPTIONAL, 0, 0),
     FIELD(hold_request, hold_seconds, TK_FIELD_INT, TK_FIELD_REQUIRED, 1, HOLD_SECONDS_MAX),
 };
+
+static const struct tk_field best_fields[] = {
+    FIELD(tk_best_available, section, TK_FIELD_LABEL, TK_FIELD_NULLABLE, 0, LABEL_MAX),
+    FIELD(tk_best_available, quantity, TK_FIELD_INT, TK_FIELD_REQUIRED, 1, TK_SEAT_API_MAX_SEATS),
+    FIELD(tk_best_available, adjacent, TK_FIELD_BOOL, TK_FIELD_OPTIONAL, 0, 0),
+};
+
+static enum tk_err decode_best(const struct tk_json *best, const char *pointer, struct tk_arena *arena,
+                               struct tk_hold_request *out, struct tk_json_errors *errors)
+{
+    out->best_available = true;
+    out->best.adjacent = true;
+    return tk_json_bind(best, tk_arena_printf(arena, "%s/best", pointer), best_fields, COUNT(best_fields), &out->best,
+                        errors);
+}
+
+static enum tk_err decode_seat_ids(const struct tk_json *ids, const char *pointer, struct tk_arena *arena,
+                                   struct tk_hold_request *out, struct tk_json_errors *errors)
+{
+    struct tk_uuid *seats;
+    const char *seats_pointer = tk_arena_printf(arena, "%s/session_seat_ids", pointer);
+    enum tk_err err =
+        tk_json_read_uuids(ids, seats_pointer, 1, TK_SEAT_API_MAX_SEATS, arena, &seats, &out->seat_count, errors);
+    if (!err)
+        out->seats = seats;
+    return err;
+}
 
 enum tk_err tk_hold_request_decode(const struct tk_json *object, const char *pointer, struct tk_arena *arena,
                                    struct tk_hold_request *out, struct tk_json_errors *errors)
 {
-    struct hold_request raw;
-    struct tk_uuid *seats;
+    struct hold_request raw = {0};
     if (tk_json_bind(object, pointer, hold_request_fields, COUNT(hold_request_fields), &raw, errors))
         return TK_ERR_INVALID;
-    const char *seats_pointer = tk_arena_printf(arena, "%s/session_seat_ids", pointer);
-    if (tk_json_read_uuids(raw.session_seat_ids, seats_pointer, 1, TK_SEAT_API_MAX_SEATS, arena, &seats, &out->seat_count,
-                           errors))
+    if ((raw.session_seat_ids == NULL) == (raw.best == NULL)) {
+        tk_json_errors_add(errors, tk_arena_printf(arena, "%s/session_seat_ids", pointer),
+                           raw.best == NULL ? "is required, unless best is given" : "must not be given together with best");
         return TK_ERR_INVALID;
-    out->seats = seats;
-    out->reservation_id = raw.reservation_id;
-    out->session_id = raw.session_id;
-    out->hold_seconds = raw.hold_seconds;
-    return TK_OK;
+    }
+    *out = (struct tk_hold_request){
+        .reservation_id = raw.reservation_id, .session_id = raw.session_id, .hold_seconds = raw.hold_seconds};
+    return raw.best != NULL ? decode_best(raw.best, pointer, arena, out, errors)
+                            : decode_seat_ids(raw.session_seat_ids, pointer, arena, out, errors);
 }
 
 /* --- hold answer -------------------------------------------------------------------------------------------------- */
@@ -146,6 +195,19 @@ static bool outcome_has_seats(enum tk_hold_outcome outcome)
     return outcome == TK_HOLD_HELD || outcome == TK_HOLD_SEATS_TAKEN || outcome == TK_HOLD_UNKNOWN_SEATS;
 }
 
+static bool outcome_has_offer(enum tk_hold_outcome outcome)
+{
+    return outcome == TK_HOLD_NO_ADJACENT_BLOCK || outcome == TK_HOLD_SOLD_OUT;
+}
+
+static void encode_offer(struct tk_jsonw *w, const struct tk_hold_answer *answer)
+{
+    tk_jsonw_begin_object(w, "offer");
+    tk_jsonw_i64(w, "available", answer->offer_available);
+    tk_jsonw_i64(w, "largest_block", answer->offer_largest_block);
+    tk_jsonw_end_object(w);
+}
+
 void tk_hold_answer_encode(struct tk_jsonw *w, const struct tk_hold_answer *answer)
 {
     bool held = answer->outcome == TK_HOLD_HELD;
@@ -163,6 +225,8 @@ void tk_hold_answer_encode(struct tk_jsonw *w, const struct tk_hold_answer *answ
             encode_seat(w, &answer->seats[i], held);
         tk_jsonw_end_array(w);
     }
+    if (outcome_has_offer(answer->outcome))
+        encode_offer(w, answer);
     tk_jsonw_end_object(w);
 }
 
@@ -172,6 +236,7 @@ struct hold_answer {
     int64_t reserved_until;
     struct tk_slice currency;
     const struct tk_json *seats;
+    const struct tk_json *offer;
 };
 
 static const struct tk_field hold_answer_fields[] = {
@@ -180,6 +245,7 @@ static const struct tk_field hold_answer_fields[] = {
     FIELD(hold_answer, reserved_until, TK_FIELD_TIME, TK_FIELD_NULLABLE, 0, 0),
     FIELD(hold_answer, currency, TK_FIELD_TEXT, TK_FIELD_NULLABLE, 3, 3),
     FIELD(hold_answer, seats, TK_FIELD_ARRAY, TK_FIELD_NULLABLE, 0, TK_SEAT_API_MAX_SEATS),
+    FIELD(hold_answer, offer, TK_FIELD_OBJECT, TK_FIELD_NULLABLE, 0, 0),
 };
 
 struct held_seat {
@@ -243,6 +309,26 @@ static enum tk_err decode_held(const struct hold_answer *raw, struct tk_hold_ans
     return TK_OK;
 }
 
+struct offer {
+    int64_t available;
+    int64_t largest_block;
+};
+
+static const struct tk_field offer_fields[] = {
+    FIELD(offer, available, TK_FIELD_INT, TK_FIELD_REQUIRED, 0, INT32_MAX),
+    FIELD(offer, largest_block, TK_FIELD_INT, TK_FIELD_REQUIRED, 0, INT32_MAX),
+};
+
+static enum tk_err decode_offer(const struct tk_json *object, struct tk_hold_answer *out, struct tk_json_errors *errors)
+{
+    struct offer raw = {0};
+    if (object == NULL || tk_json_bind_known(object, "", offer_fields, COUNT(offer_fields), &raw, errors))
+        return TK_ERR_INVALID;
+    out->offer_available = raw.available;
+    out->offer_largest_block = raw.largest_block;
+    return TK_OK;
+}
+
 enum tk_err tk_hold_answer_decode(const struct tk_json *object, struct tk_arena *arena, struct tk_hold_answer *out)
 {
     struct tk_json_errors errors = {.arena = arena};
@@ -259,6 +345,8 @@ enum tk_err tk_hold_answer_decode(const struct tk_json *object, struct tk_arena 
     };
     if (out->outcome == TK_HOLD_HELD && decode_held(&raw, out))
         return TK_ERR_INVALID;
+    if (outcome_has_offer(out->outcome))
+        return decode_offer(raw.offer, out, &errors);
     if (raw.seats == NULL || !outcome_has_seats(out->outcome))
         return TK_OK;
     return decode_seats(raw.seats, arena, out, &errors);

@@ -6,6 +6,9 @@
  *     {"holds": [{"reservation_id", "session_id", "session_seat_ids": [uuid…], "hold_seconds": int}]}
  *     200 {"results": [{"reservation_id", "outcome": "held", "reserved_until", "currency",
  *                       "seats": [{"session_seat_id", "status", "price", "section", "row_number", "seat_number"}]}]}
+ *     Instead of "session_seat_ids" a hold may say "best": {"quantity": 1..TK_SEAT_API_MAX_SEATS, "section"?: text,
+ *     "adjacent"?: bool (true)}: event-svc chooses. Without a section it tries the cheapest section first. Two more
+ * outcomes are possible then, both with "offer": {"available": int, "largest_block": int} for the section(s) asked for.
  *   POST /api/internal/seats/release-batch
  *     {"releases": [{"reservation_id", "session_id"}]}
  *     200 {"results": [{"reservation_id", "outcome": "released"}]}
@@ -15,6 +18,7 @@
 #ifndef TK_CONTRACT_SEAT_API_H
 #define TK_CONTRACT_SEAT_API_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,6 +49,8 @@ enum tk_hold_outcome {
     TK_HOLD_SALES_CLOSED,      /* the session has started */
     TK_HOLD_RELEASED,          /* a release came first (tombstone): use a new reservation id */
     TK_HOLD_MISMATCH,          /* the id already holds other seats */
+    TK_HOLD_NO_ADJACENT_BLOCK, /* best available: enough seats, but nowhere so many side by side; see the offer */
+    TK_HOLD_SOLD_OUT,          /* best available: not enough seats, or no such section; see the offer */
 };
 
 enum tk_release_outcome {
@@ -56,9 +62,18 @@ enum tk_release_outcome {
 const char *tk_hold_outcome_name(enum tk_hold_outcome outcome);       /* "held", "seats_taken", … */
 const char *tk_release_outcome_name(enum tk_release_outcome outcome); /* "released", "tombstoned", "sold" */
 
+/** "The best you have": event-svc chooses the seats (docs/FLOWS.md "Best available"). */
+struct tk_best_available {
+    struct tk_slice section; /* {NULL, 0}: any, cheapest first */
+    int64_t quantity;        /* 1..TK_SEAT_API_MAX_SEATS */
+    bool adjacent;           /* refuse rather than scatter */
+};
+
 struct tk_hold_request {
     struct tk_uuid reservation_id;
     struct tk_uuid session_id;
+    bool best_available; /* true: `best` says what is wanted and `seats` is empty */
+    struct tk_best_available best;
     const struct tk_uuid *seats; /* distinct */
     size_t seat_count;
     int64_t hold_seconds;
@@ -80,6 +95,8 @@ struct tk_hold_answer {
     int64_t reserved_until_us;  /* Unix; TK_TIME_NONE unless HELD */
     struct tk_hold_seat *seats; /* HELD: all, in the request's order; TAKEN / UNKNOWN_SEATS: the lost ones */
     size_t seat_count;
+    int64_t offer_available;     /* NO_ADJACENT_BLOCK, SOLD_OUT: seats free in what was asked for, a moment ago */
+    int64_t offer_largest_block; /* and the longest run of neighbours among them */
 };
 
 struct tk_release_request {

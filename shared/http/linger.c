@@ -58,7 +58,7 @@ void tk_http_linger(struct tk_http_server *server, int fd)
     struct farewell *farewell = tk_alloc(sizeof(*farewell));
     farewell->server = server;
     farewell->budget = LINGER_BYTES;
-    farewell->sock = h2o_evloop_socket_create(tk_loop_h2o(server->loop), fd, 0);
+    farewell->sock = h2o_evloop_socket_create(tk_loop_h2o_clients(server->loop), fd, 0);
     farewell->sock->data = farewell;
     server->linger_count++;
     h2o_socket_read_start(farewell->sock, on_read);

@@ -209,7 +209,7 @@ static void configure_h2o(struct tk_http_server *server)
     add_handler(server, h2o_config_register_path(host, "/", 0));
     add_handler(server, &host->fallback_path); /* `OPTIONS *` and other targets that do not start with a slash */
     tk_http_own_errors_install(server, &host->fallback_path);
-    h2o_context_init(&server->ctx, tk_loop_h2o(server->loop), global);
+    h2o_context_init(&server->ctx, tk_loop_h2o_clients(server->loop), global);
     server->accept_ctx.ctx = &server->ctx;
     server->accept_ctx.hosts = global->hosts;
 }
@@ -229,7 +229,7 @@ enum tk_err tk_http_server_open(struct tk_loop *loop, const struct tk_http_confi
     tk_list_init(&server->sending);
     tk_http_stats_open(server);
     configure_h2o(server);
-    server->listener = h2o_evloop_socket_create(tk_loop_h2o(loop), fd, H2O_SOCKET_FLAG_DONT_READ);
+    server->listener = h2o_evloop_socket_create(tk_loop_h2o_clients(loop), fd, H2O_SOCKET_FLAG_DONT_READ);
     server->listener->data = server;
     h2o_socket_read_start(server->listener, on_accept);
     tk_timer_start(loop, &server->upkeep, UPKEEP_MS, on_upkeep, server);

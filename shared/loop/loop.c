@@ -1,6 +1,7 @@
 /*
- * One turn: wait for I/O and run its callbacks (h2o), run due timers (binary heap), run deferred work (one pass; what a
- * deferred function defers runs in the next turn, which then does not wait, so that I/O is never starved).
+ * One turn: wait for I/O and run its callbacks (h2o), run due timers (binary heap), run the clients' portion (h2o again,
+ * its epoll nested in the first one's), run deferred work (one pass; what a deferred function defers runs in the next turn,
+ * which then does not wait, so that I/O is never starved).
  */
 #include "shared/loop/loop.h"
 
@@ -21,6 +22,8 @@
 
 struct tk_loop {
     h2o_evloop_t *h2o;
+    h2o_evloop_t *clients;
+    struct tk_watch *clients_watch; /* wakes a turn that waits */
     bool stopping;
     struct tk_timer **heap; /* heap[1] is due first; slot 0 unused */
     size_t heap_len;
@@ -35,12 +38,51 @@ struct tk_loop {
 
 static void on_wake(void *arg, unsigned ready);
 
+/* --- clients ------------------------------------------------------------------------------------------------------ */
+
+/** Nothing to do here: every turn looks after the clients. */
+static void on_clients(void *arg, unsigned ready)
+{
+    (void)arg;
+    (void)ready;
+}
+
+/*
+ * h2o does not say which descriptor its epoll has. POSIX does: a new descriptor is the lowest that is free, and this runs
+ * before there are threads. An epoll descriptor can be watched by another epoll.
+ */
+static void open_clients(struct tk_loop *loop)
+{
+    int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (lowest >= 0)
+        close(lowest);
+    loop->clients = h2o_evloop_create();
+    loop->clients_watch = tk_watch_open(loop, lowest, on_clients, NULL);
+    tk_watch_want(loop->clients_watch, TK_WATCH_READ);
+}
+
+static void run_clients(struct tk_loop *loop)
+{
+    h2o_evloop_run(loop->clients, 0);
+}
+
+/** What was changed about a client's socket, and what was written to it, is looked at by the next run only. */
+static bool clients_need_another_run(const struct tk_loop *loop)
+{
+    const h2o_evloop_t *clients = loop->clients;
+    return clients->_statechanged.head != NULL || clients->_pending_as_client != NULL ||
+           clients->_pending_as_server != NULL;
+}
+
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
+
 struct tk_loop *tk_loop_create(void)
 {
     struct tk_loop *loop = tk_alloc(sizeof(*loop));
     loop->h2o = h2o_evloop_create();
     tk_list_init(&loop->deferred);
     tk_list_init(&loop->posted);
+    open_clients(loop);
     pthread_mutex_init(&loop->posted_lock, NULL);
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (loop->wake_fd < 0)
@@ -53,6 +95,11 @@ struct tk_loop *tk_loop_create(void)
 struct st_h2o_evloop_t *tk_loop_h2o(struct tk_loop *loop)
 {
     return loop->h2o;
+}
+
+struct st_h2o_evloop_t *tk_loop_h2o_clients(struct tk_loop *loop)
+{
+    return loop->clients;
 }
 
 /* --- timers: a binary heap ordered by due time -------------------------------------------------------------------- */
@@ -132,7 +179,7 @@ static bool has_pending_sockets(const struct tk_loop *loop)
 
 static int next_wait_ms(const struct tk_loop *loop, int wait_ms)
 {
-    if (!tk_list_is_empty(&loop->deferred) || has_pending_sockets(loop))
+    if (!tk_list_is_empty(&loop->deferred) || has_pending_sockets(loop) || clients_need_another_run(loop))
         return 0;
     if (loop->heap_len == 0)
         return wait_ms;
@@ -178,6 +225,7 @@ void tk_loop_turn(struct tk_loop *loop, int wait_ms)
 {
     h2o_evloop_run(loop->h2o, next_wait_ms(loop, wait_ms));
     run_due_timers(loop);
+    run_clients(loop);
     run_deferred(loop);
 }
 

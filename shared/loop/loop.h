@@ -5,8 +5,12 @@
  * One thread owns a loop and everything on it; only tk_loop_post() may be called from elsewhere. The worker does not use
  * this module: it schedules blocking jobs on libuv (docs/DECISIONS.md).
  *
- * A turn is: wait for I/O, run its callbacks, run due timers, run deferred work. Deferred work is what makes batches: all
- * requests read in one turn are queued before the queue is sent.
+ * Clients come last: their connections live on a second h2o loop, of which a turn takes one portion (256 events). Otherwise
+ * thousands of clients who want something keep the answers of Postgres and of our own services waiting, since epoll hands
+ * out what is ready in turns, and a busy service would get slower with every request it turns away.
+ *
+ * A turn is: wait for I/O, run its callbacks, run due timers, take a portion of the clients, run deferred work. Deferred
+ * work is what makes batches: all requests read in one turn are queued before the queue is sent.
  */
 #ifndef TK_LOOP_LOOP_H
 #define TK_LOOP_LOOP_H
@@ -25,8 +29,11 @@ typedef void tk_loop_fn(void *arg);
 /** Never NULL. Lives as long as the process. */
 struct tk_loop *tk_loop_create(void);
 
-/** h2o's own loop, for h2o_accept_ctx_t, h2o_socket_t and the HTTP client. */
+/** h2o's own loop, for sockets to our own services and servers. */
 struct st_h2o_evloop_t *tk_loop_h2o(struct tk_loop *loop);
+
+/** The one for listeners and the connections of clients. */
+struct st_h2o_evloop_t *tk_loop_h2o_clients(struct tk_loop *loop);
 
 /** Runs turns until tk_loop_stop(). */
 void tk_loop_run(struct tk_loop *loop);

@@ -27,6 +27,7 @@ struct tk_batch {
     struct tk_metric batches_sent;
     struct tk_metric refused;
     struct tk_metric dropped;
+    struct tk_metric overtaken;
 };
 
 static void pump(void *arg);
@@ -41,10 +42,13 @@ static void register_metrics(struct tk_batch *batch)
         (struct tk_metric)TK_COUNTER("batch_refused_total", labels, "Items refused because the queue was full or slow");
     batch->dropped =
         (struct tk_metric)TK_COUNTER("batch_dropped_total", labels, "Items whose deadline passed in the queue");
+    batch->overtaken =
+        (struct tk_metric)TK_COUNTER("batch_overtaken_total", labels, "Items that need not be sent any more");
     tk_metrics_register(&batch->items_sent);
     tk_metrics_register(&batch->batches_sent);
     tk_metrics_register(&batch->refused);
     tk_metrics_register(&batch->dropped);
+    tk_metrics_register(&batch->overtaken);
 }
 
 struct tk_batch *tk_batch_new(struct tk_loop *loop, const struct tk_batch_config *config, const struct tk_batch_ops *ops,
@@ -70,7 +74,6 @@ static void drop_all(struct tk_batch *batch, struct tk_link *doomed)
 {
     struct tk_link *link;
     while ((link = tk_list_pop_front(doomed)) != NULL) {
-        tk_metric_add(&batch->dropped, 1);
         batch->ops.drop(batch->ctx, TK_CONTAINER_OF(link, struct tk_batch_item, link));
     }
 }
@@ -105,6 +108,12 @@ int64_t tk_batch_estimated_wait_us(const struct tk_batch *batch)
     return batch->flight_us * ahead / (int64_t)batch->config.max_in_flight;
 }
 
+int64_t tk_batch_time_us(const struct tk_batch *batch, size_t items)
+{
+    const struct tk_batch_config *config = &batch->config;
+    return batch->flight_us * (int64_t)items / (int64_t)(config->max_items * config->max_in_flight);
+}
+
 enum tk_err tk_batch_submit(struct tk_batch *batch, struct tk_batch_item *item)
 {
     const struct tk_batch_config *config = &batch->config;
@@ -136,13 +145,15 @@ static struct tk_flight *idle_flight(struct tk_batch *batch)
     return NULL;
 }
 
-/* Takes the item out of the queue when it is overdue. */
-static bool take_overdue(struct tk_batch *batch, struct tk_batch_item *item, int64_t now, struct tk_link *overdue)
+/* Takes the item out of the queue when it is overdue or overtaken. */
+static bool take_doomed(struct tk_batch *batch, struct tk_batch_item *item, int64_t now, struct tk_link *doomed)
 {
-    if (item->deadline_us > now)
+    bool overdue = item->deadline_us <= now;
+    if (!overdue && !(batch->ops.overtaken && batch->ops.overtaken(batch->ctx, item)))
         return false;
+    tk_metric_add(overdue ? &batch->dropped : &batch->overtaken, 1);
     tk_list_remove(&item->link);
-    tk_list_push_back(overdue, &item->link);
+    tk_list_push_back(doomed, &item->link);
     batch->queued--;
     return true;
 }
@@ -156,8 +167,8 @@ static bool is_full(const struct tk_batch *batch, const struct tk_flight *flight
     return config->max_weight && flight->count > 0 && weight + weight_of(next) > config->max_weight;
 }
 
-/* Moves what may travel together from the queue into `flight`, oldest first; what is overdue goes to `overdue`. */
-static void fill(struct tk_batch *batch, struct tk_flight *flight, struct tk_link *overdue)
+/* Moves what may travel together from the queue into `flight`, oldest first; what need not go any more goes to `doomed`. */
+static void fill(struct tk_batch *batch, struct tk_flight *flight, struct tk_link *doomed)
 {
     size_t scans_left = batch->config.max_items * SCAN_FACTOR;
     size_t weight = 0;
@@ -169,7 +180,7 @@ static void fill(struct tk_batch *batch, struct tk_flight *flight, struct tk_lin
     for (struct tk_link *link = batch->queue.next; link != &batch->queue; link = next) {
         struct tk_batch_item *item = TK_CONTAINER_OF(link, struct tk_batch_item, link);
         next = link->next;
-        if (take_overdue(batch, item, now, overdue))
+        if (take_doomed(batch, item, now, doomed))
             continue;
         if (is_full(batch, flight, weight, item) || scans_left-- == 0)
             return;
@@ -195,14 +206,14 @@ static void send(struct tk_batch *batch, struct tk_flight *flight)
 static void pump(void *arg)
 {
     struct tk_batch *batch = arg;
-    struct tk_link overdue = TK_LIST_INIT(overdue);
+    struct tk_link doomed = TK_LIST_INIT(doomed);
     while (batch->queued > 0 && batch->in_flight < batch->config.max_in_flight) {
         struct tk_flight *flight = idle_flight(batch);
-        fill(batch, flight, &overdue);
+        fill(batch, flight, &doomed);
         if (flight->count > 0)
             send(batch, flight);
     }
-    drop_all(batch, &overdue);
+    drop_all(batch, &doomed);
 }
 
 void tk_batch_landed(struct tk_flight *flight)

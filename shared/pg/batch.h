@@ -52,8 +52,10 @@ struct tk_batch_ops {
      * can be sent it may do both right here.
      */
     void (*send)(void *ctx, struct tk_flight *flight);
-    /** The item was never sent: its deadline passed in the queue, or the queue is closing. */
+    /** The item was never sent: its deadline passed in the queue, it was overtaken, or the queue is closing. */
     void (*drop)(void *ctx, struct tk_batch_item *item);
+    /** Asked before `join`: has what happened since made sending pointless? The item is dropped then. NULL: never. */
+    bool (*overtaken)(void *ctx, struct tk_batch_item *item);
 };
 
 struct tk_batch_config {
@@ -87,5 +89,7 @@ size_t tk_batch_queued(const struct tk_batch *batch);
 size_t tk_batch_in_flight(const struct tk_batch *batch); /* batches */
 /** Estimated time an item submitted now would wait before being sent, microseconds. */
 int64_t tk_batch_estimated_wait_us(const struct tk_batch *batch);
+/** Estimated time in which `items` pass through, in full batches as fast as the latest ones were, microseconds. */
+int64_t tk_batch_time_us(const struct tk_batch *batch, size_t items);
 
 #endif

@@ -61,7 +61,8 @@ static void count_drop(void *ctx, struct tk_batch_item *item)
     order_of(item)->dropped++;
 }
 
-static const struct tk_batch_ops OPS = {forget_keys, join_unless_key_taken, remember_flight, count_drop};
+static const struct tk_batch_ops OPS = {
+    .begin = forget_keys, .join = join_unless_key_taken, .send = remember_flight, .drop = count_drop};
 
 static void setup(struct bench *bench, struct tk_batch_config config)
 {
@@ -201,4 +202,20 @@ Test(batch, freeing_drops_what_waits)
     tk_batch_free(bench.batch);
     for (int i = 0; i < 5; i++)
         cr_assert_eq(bench.orders[i].dropped, 1);
+}
+
+Test(batch, time_of_many_items_follows_the_latest_flights)
+{
+    setup(&bench, (struct tk_batch_config){.max_items = 10, .max_in_flight = 2, .max_queued = 100});
+    cr_assert_eq(tk_batch_time_us(bench.batch, 1000), 0, "nothing is known yet");
+    for (int i = 0; i < 20; i++) {
+        submit(&bench, i, i);
+        tk_loop_turn(bench.loop, 0);
+        const int64_t until_us = tk_mono_us() + 2 * TK_US_PER_MS;
+        while (tk_mono_us() < until_us) /* a flight of two milliseconds */
+            continue;
+        land_oldest(&bench);
+    }
+    cr_assert_gt(tk_batch_time_us(bench.batch, 100), 7 * TK_US_PER_MS, "five rounds of two full batches");
+    cr_assert_eq(tk_batch_time_us(bench.batch, 0), 0);
 }

@@ -1,5 +1,8 @@
 #include <criterion/criterion.h>
+#include <h2o/memory.h>
+#include <h2o/socket.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "shared/base/clock.h"
@@ -186,4 +189,58 @@ Test(loop, a_watch_may_be_closed_by_its_own_callback)
     for (int i = 0; i < 5; i++)
         tk_loop_turn(loop, 5);
     cr_assert_eq(reader.reads, 2, "level-triggered until closed");
+}
+
+/* --- clients ------------------------------------------------------------------------------------------------------ */
+
+struct chatter {
+    struct tk_loop *loop;
+    struct trace *trace;
+    char letter;
+};
+
+static void on_client_bytes(h2o_socket_t *sock, const char *err)
+{
+    struct chatter *chatter = sock->data;
+    cr_assert_null(err);
+    h2o_buffer_consume(&sock->input, sock->input->size);
+    chatter->trace->text[chatter->trace->len++] = chatter->letter;
+}
+
+static void on_own_bytes(void *arg, unsigned ready)
+{
+    struct chatter *chatter = arg;
+    (void)ready;
+    chatter->trace->text[chatter->trace->len++] = chatter->letter;
+}
+
+/** Bytes from a client wake a waiting turn, and our own servers' answers are taken first whoever wrote first. */
+Test(loop, clients_wake_the_loop_and_come_last)
+{
+    struct tk_loop *loop = tk_loop_create();
+    struct trace trace = {0};
+    struct chatter client = {loop, &trace, 'c'};
+    struct chatter own = {loop, &trace, 'o'};
+    int client_fds[2];
+    int own_fds[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, client_fds), 0);
+    cr_assert_eq(pipe(own_fds), 0);
+    h2o_socket_t *sock = h2o_evloop_socket_create(tk_loop_h2o_clients(loop), client_fds[0], 0);
+    sock->data = &client;
+    h2o_socket_read_start(sock, on_client_bytes);
+    struct tk_watch *watch = tk_watch_open(loop, own_fds[0], on_own_bytes, &own);
+    tk_watch_want(watch, TK_WATCH_READ);
+    tk_loop_turn(loop, 0);
+    tk_loop_turn(loop, 0);
+
+    cr_assert_eq(write(client_fds[1], "x", 1), 1);
+    const int64_t before_us = tk_mono_us();
+    tk_loop_turn(loop, 1000);
+    cr_assert_str_eq(trace.text, "c");
+    cr_assert_lt(tk_mono_us() - before_us, 500 * TK_US_PER_MS);
+
+    cr_assert_eq(write(client_fds[1], "x", 1), 1);
+    cr_assert_eq(write(own_fds[1], "x", 1), 1);
+    tk_loop_turn(loop, 1000);
+    cr_assert_str_eq(trace.text, "coc");
 }

@@ -9,6 +9,8 @@
 #define ID   "0194a7f0-0000-7000-8000-0000000000f1"
 #define SEAT "0194a7f0-0000-7000-8000-0000000000aa"
 
+#define BEST_HEAD "{\"reservation_id\":\"" ID "\",\"session_id\":\"" ID "\",\"hold_seconds\":1"
+
 static const struct tk_json *tree(struct tk_arena *arena, struct tk_slice text)
 {
     const struct tk_json *root = NULL;
@@ -20,8 +22,8 @@ static const struct tk_json *tree(struct tk_arena *arena, struct tk_slice text)
 Test(seat_api, words_round_trip)
 {
     static const char *const statuses[] = {"available", "reserved", "sold", "blocked", "unknown"};
-    static const char *const holds[] = {"held",         "seats_taken", "unknown_seats", "session_not_found",
-                                        "sales_closed", "released",    "mismatch"};
+    static const char *const holds[] = {"held",     "seats_taken", "unknown_seats",     "session_not_found", "sales_closed",
+                                        "released", "mismatch",    "no_adjacent_block", "sold_out"};
     static const char *const releases[] = {"released", "tombstoned", "sold"};
     enum tk_seat_status status;
     for (int i = TK_SEAT_AVAILABLE; i <= TK_SEAT_UNKNOWN; i++) {
@@ -29,7 +31,7 @@ Test(seat_api, words_round_trip)
         cr_expect_eq(tk_seat_status_parse(tk_slice_of(statuses[i]), &status), TK_OK);
         cr_expect_eq((int)status, i);
     }
-    for (int i = TK_HOLD_HELD; i <= TK_HOLD_MISMATCH; i++)
+    for (int i = TK_HOLD_HELD; i <= TK_HOLD_SOLD_OUT; i++)
         cr_expect_str_eq(tk_hold_outcome_name((enum tk_hold_outcome)i), holds[i]);
     for (int i = TK_RELEASE_RELEASED; i <= TK_RELEASE_SOLD; i++)
         cr_expect_str_eq(tk_release_outcome_name((enum tk_release_outcome)i), releases[i]);
@@ -65,6 +67,48 @@ Test(seat_api, hold_request_round_trip)
     }
 }
 
+Test(seat_api, best_available_round_trip)
+{
+    static const struct tk_best_available rows[] = {
+        {.quantity = 1, .adjacent = true},
+        {.section = {"Balcony \"L\"", 11}, .quantity = TK_SEAT_API_MAX_SEATS, .adjacent = false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct tk_arena arena = {0};
+        struct tk_json_errors errors = {.arena = &arena};
+        struct tk_hold_request in = {.reservation_id = tk_uuid_v7(),
+                                     .session_id = tk_uuid_v7(),
+                                     .best_available = true,
+                                     .best = rows[i],
+                                     .hold_seconds = 600};
+        struct tk_hold_request out;
+        struct tk_buf text = TK_BUF_INIT(TK_SEAT_API_MAX_BODY);
+        struct tk_jsonw w = TK_JSONW(&text);
+        tk_hold_request_encode(&w, &in);
+        cr_assert_eq(tk_hold_request_decode(tree(&arena, tk_buf_slice(&text)), "/holds/0", &arena, &out, &errors), TK_OK);
+        cr_assert(out.best_available);
+        cr_assert_eq(out.seat_count, 0);
+        cr_assert(tk_slice_eq(out.best.section, rows[i].section));
+        cr_assert_eq(out.best.section.ptr == NULL, rows[i].section.ptr == NULL);
+        cr_assert_eq(out.best.quantity, rows[i].quantity);
+        cr_assert_eq(out.best.adjacent, rows[i].adjacent);
+        tk_buf_release(&text);
+        tk_arena_release(&arena);
+    }
+}
+
+Test(seat_api, adjacent_unless_told_otherwise)
+{
+    struct tk_arena arena = {0};
+    struct tk_json_errors errors = {.arena = &arena};
+    struct tk_hold_request out;
+    const struct tk_json *object = tree(&arena, TK_SLICE(BEST_HEAD ",\"best\":{\"quantity\":2,\"section\":7}}"));
+    cr_assert_eq(tk_hold_request_decode(object, "/holds/0", &arena, &out, &errors), TK_OK);
+    cr_assert(out.best.adjacent);
+    cr_assert(tk_slice_eq_str(out.best.section, "7"));
+    tk_arena_release(&arena);
+}
+
 Test(seat_api, hold_request_refusals)
 {
     static const struct {
@@ -86,6 +130,14 @@ Test(seat_api, hold_request_refusals)
         {"{\"reservation_id\":\"" ID "\",\"session_id\":\"" ID "\",\"session_seat_ids\":[\"" SEAT
          "\"],\"hold_seconds\":1,\"price\":1}",
          "/holds/3/price"},
+        {BEST_HEAD "}", "/holds/3/session_seat_ids"},
+        {BEST_HEAD ",\"session_seat_ids\":[\"" SEAT "\"],\"best\":{\"quantity\":1}}", "/holds/3/session_seat_ids"},
+        {BEST_HEAD ",\"best\":{}}", "/holds/3/best/quantity"},
+        {BEST_HEAD ",\"best\":{\"quantity\":0}}", "/holds/3/best/quantity"},
+        {BEST_HEAD ",\"best\":{\"quantity\":101}}", "/holds/3/best/quantity"},
+        {BEST_HEAD ",\"best\":{\"quantity\":1,\"section\":true}}", "/holds/3/best/section"},
+        {BEST_HEAD ",\"best\":{\"quantity\":1,\"adjacent\":null}}", "/holds/3/best/adjacent"},
+        {BEST_HEAD ",\"best\":[]}", "/holds/3/best"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct tk_arena arena = {0};
@@ -188,6 +240,24 @@ Test(seat_api, plain_refusals_round_trip)
     }
 }
 
+Test(seat_api, offers_round_trip)
+{
+    static const enum tk_hold_outcome outcomes[] = {TK_HOLD_NO_ADJACENT_BLOCK, TK_HOLD_SOLD_OUT};
+    for (size_t i = 0; i < COUNT(outcomes); i++) {
+        struct tk_arena arena = {0};
+        struct tk_hold_answer in = {.reservation_id = tk_uuid_v7(),
+                                    .outcome = outcomes[i],
+                                    .reserved_until_us = TK_TIME_NONE,
+                                    .offer_available = 17,
+                                    .offer_largest_block = 3};
+        struct tk_hold_answer out = answer_round_trip(&arena, &in);
+        cr_assert_eq(out.seat_count, 0);
+        cr_assert_eq(out.offer_available, 17);
+        cr_assert_eq(out.offer_largest_block, 3);
+        tk_arena_release(&arena);
+    }
+}
+
 #define HELD_SEAT                                                                                                          \
     "{\"session_seat_id\":\"" SEAT                                                                                         \
     "\",\"status\":\"reserved\",\"price\":1.00,\"section\":\"S\",\"row_number\":\"1\",\"seat_number\":\"2\"}"
@@ -214,6 +284,8 @@ Test(seat_api, hold_answer_refusals)
          "\",\"status\":\"reserved\"}]}",
          TK_ERR_INVALID},
         {"{\"reservation_id\":\"" ID "\",\"outcome\":\"perhaps\"}", TK_ERR_INVALID},
+        {"{\"reservation_id\":\"" ID "\",\"outcome\":\"sold_out\"}", TK_ERR_INVALID},
+        {"{\"reservation_id\":\"" ID "\",\"outcome\":\"sold_out\",\"offer\":{\"available\":1}}", TK_ERR_INVALID},
         {"{\"reservation_id\":\"" ID "\"}", TK_ERR_INVALID},
         {"{\"outcome\":\"mismatch\"}", TK_ERR_INVALID},
         {"{\"reservation_id\":\"" ID "\",\"outcome\":\"seats_taken\",\"seats\":[{\"session_seat_id\":\"" SEAT
