@@ -2,9 +2,9 @@
  * RabbitMQ for threads that may block: librabbitmq 0.11 with its traps fenced off. One thread owns one connection.
  *
  * Traps of this very version, and what is done here:
- *   - amqp_basic_publish never returns once heartbeats have lapsed (upstream issue 780): before every publish, frames are
- *     drained with a zero wait, which reports the dead connection instead; socket writes are bounded by SO_SNDTIMEO and
- *     TCP_USER_TIMEOUT.
+ *   - amqp_basic_publish never returns once heartbeats have lapsed (upstream issue 780): every 32 messages, and
+ *     whenever 50 ms have passed since, frames are drained with a zero wait, which reports the dead connection instead;
+ *     socket writes are bounded by SO_SNDTIMEO and TCP_USER_TIMEOUT.
  *   - no helper waits for publisher confirms: basic.ack, basic.nack and basic.return frames are read here.
  *   - a producer learns of a blocked broker only if it announces the capability connection.blocked: it does.
  *   - SIGPIPE: the program ignores it (main.c).

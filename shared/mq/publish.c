@@ -1,19 +1,28 @@
 /**
  * Publishing with confirms.
  *
- *   for each message: take what the broker has said so far → wait for room in the window → send
- *   then wait until the broker has spoken about every one of them
+ *   cork the socket
+ *   for each message: every few take what the broker has said so far → wait for room in the window → send
+ *   uncork, then wait until the broker has spoken about every one of them
+ *
+ * Corked, the kernel fills its segments with the frames of many messages, and the broker wakes up per segment instead of
+ * per message. Whoever waits for the broker uncorks first: it can only answer what it has got.
  *
  * "Wait" always means: no progress for config.timeout_ms ends the call, and drops the connection, since what is still in
  * its buffers may or may not arrive. A blocked broker (disk or memory alarm) makes no progress either.
  */
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "shared/base/clock.h"
 #include "shared/mq/internal.h"
 
 #define FRAMING_BYTES 512 /* per message beyond its body: method, properties, frame headers; generous */
 #define PUMP_SLICE_MS 250
+#define DRAIN_EVERY   32                  /* messages: reading takes a system call or two */
+#define DRAIN_WITHIN  (50 * TK_US_PER_MS) /* this process may have been stopped between two of them (mq.h, traps) */
 
 static bool may_send(const struct tk_mq *mq, size_t bytes)
 {
@@ -29,6 +38,11 @@ static enum tk_err drain(struct tk_mq *mq)
             return err;
     }
     return TK_OK;
+}
+
+static void cork(const struct tk_mq *mq, int on)
+{
+    setsockopt(amqp_get_sockfd(mq->link), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
 /* Pumps until a message of `bytes` may be sent (`all` false) or nothing is open any more (`all` true). */
@@ -57,7 +71,7 @@ static amqp_bytes_t bytes_of(struct tk_slice s)
     return (amqp_bytes_t){.len = s.len, .bytes = (void *)(uintptr_t)s.ptr};
 }
 
-static enum tk_err send(struct tk_mq *mq, const struct tk_mq_message *message)
+static enum tk_err send_message(struct tk_mq *mq, const struct tk_mq_message *message)
 {
     amqp_table_entry_t header = {.key = amqp_cstring_bytes("traceparent"), .value = {.kind = AMQP_FIELD_KIND_UTF8}};
     header.value.value.bytes = bytes_of(message->traceparent);
@@ -76,16 +90,44 @@ static enum tk_err send(struct tk_mq *mq, const struct tk_mq_message *message)
     return status == AMQP_STATUS_OK ? TK_OK : tk_mq_lost(mq, status, "publishing");
 }
 
+static enum tk_err wait_for_room(struct tk_mq *mq, size_t bytes)
+{
+    if (may_send(mq, bytes))
+        return TK_OK;
+    cork(mq, 0);
+    enum tk_err err = wait_for(mq, false, bytes);
+    if (!err)
+        cork(mq, 1);
+    return err;
+}
+
 static enum tk_err publish_one(struct tk_mq *mq, struct tk_mq_message *message)
 {
     size_t bytes = message->body.len + FRAMING_BYTES;
-    enum tk_err err = drain(mq);
-    if (!err)
-        err = wait_for(mq, false, bytes);
+    enum tk_err err = wait_for_room(mq, bytes);
     if (err)
         return err;
     tk_mq_window_open(&mq->window, message, bytes);
-    return send(mq, message);
+    return send_message(mq, message);
+}
+
+static enum tk_err publish_corked(struct tk_mq *mq, struct tk_mq_message *messages, size_t count)
+{
+    enum tk_err err = TK_OK;
+    int64_t drained_us = 0;
+    cork(mq, 1);
+    for (size_t i = 0; !err && i < count; i++) {
+        int64_t now_us = tk_mono_us();
+        if (i % DRAIN_EVERY == 0 || now_us - drained_us > DRAIN_WITHIN) {
+            err = drain(mq);
+            drained_us = now_us;
+        }
+        if (!err)
+            err = publish_one(mq, &messages[i]);
+    }
+    if (!err)
+        cork(mq, 0);
+    return err;
 }
 
 enum tk_err tk_mq_publish(struct tk_mq *mq, struct tk_mq_message *messages, size_t count)
@@ -95,8 +137,8 @@ enum tk_err tk_mq_publish(struct tk_mq *mq, struct tk_mq_message *messages, size
         messages[i].confirmed = false;
     if (mq->link == NULL)
         return TK_ERR_UNAVAILABLE;
-    enum tk_err err = drain(mq); /* with count 0 this serves heartbeats and notices a dead connection */
-    for (size_t i = 0; !err && i < count; i++)
-        err = publish_one(mq, &messages[i]);
+    if (count == 0)
+        return drain(mq); /* serves heartbeats and notices a dead connection */
+    enum tk_err err = publish_corked(mq, messages, count);
     return err ? err : wait_for(mq, true, 0);
 }
