@@ -32,16 +32,19 @@
 #include "shared/base/list.h"
 #include "shared/base/mem.h"
 
-#define MAX_EVENTS    512
-#define DRAIN_SECONDS 5
-#define MAX_SLEEP_US  1000
+#define MAX_EVENTS     512
+#define DRAIN_SECONDS  5
+#define MAX_SLEEP_US   1000
+#define RETRY_AFTER_US 50000 /* closed loop: how long a buyer who was answered 503 waits; real ones would wait longer */
 
 struct worker {
     struct connection conn;
     struct tk_link idle;
     int64_t due_us;     /* when the job was due */
     int64_t confirm_us; /* when its confirmation was sent */
+    int64_t rested_us;  /* a 503 was the last answer: not to be used before this time */
     bool confirming;
+    struct seat_range seats;
     char user[TK_UUID_TEXT_LEN + 1];
 };
 
@@ -124,11 +127,13 @@ static void start_job(struct generator *g, struct worker *w, int64_t due_us)
     if (g->opt.workload == WORKLOAD_GET) {
         request_get(&g->opt, &w->conn.out);
     } else {
-        new_user(g, w);
-        if (!request_reserve(&g->seats, &g->opt, &g->random, w->user, &w->conn.out)) {
+        w->seats = seats_take(&g->seats, &g->opt, &g->random);
+        if (w->seats.count == 0) {
             g->out_of_seats = true;
             return;
         }
+        new_user(g, w);
+        request_reserve(&g->seats, w->seats, w->user, &w->conn.out);
     }
     tk_list_remove(&w->idle);
     w->due_us = due_us;
@@ -203,6 +208,16 @@ static void send_confirm(struct generator *g, struct worker *w, const char *rese
         worker_broke(g, w);
 }
 
+/* Who has to rest queues behind those who need not; in an open loop arrivals come anyway, and connections take turns. */
+static void job_ended(struct generator *g, struct worker *w, bool must_rest)
+{
+    w->rested_us = must_rest ? tk_mono_us() + RETRY_AFTER_US : 0;
+    if (must_rest || g->opt.rate > 0)
+        tk_list_push_back(&g->idle, &w->idle);
+    else
+        tk_list_push_front(&g->idle, &w->idle);
+}
+
 static void on_response(struct generator *g, struct worker *w, const struct response *response)
 {
     char id[TK_UUID_TEXT_LEN + 1];
@@ -216,8 +231,10 @@ static void on_response(struct generator *g, struct worker *w, const struct resp
     } else if (response->status == 200 && w->confirming) {
         note_answer(g, "confirmed ", response->body, id);
     }
+    if (response->status == 503 && !w->confirming && g->opt.workload != WORKLOAD_GET)
+        seats_return(&g->seats, w->seats);
     w->confirming = false;
-    tk_list_push_back(&g->idle, &w->idle);
+    job_ended(g, w, response->status == 503);
 }
 
 /* --- the clock ---------------------------------------------------------------------------------------------------- */
@@ -243,7 +260,10 @@ static int64_t start_due_jobs(struct generator *g)
                 return due_us - now < MAX_SLEEP_US ? due_us - now : MAX_SLEEP_US;
             schedule_next(g);
         }
-        start_job(g, TK_CONTAINER_OF(g->idle.next, struct worker, idle), due_us);
+        struct worker *w = TK_CONTAINER_OF(g->idle.next, struct worker, idle);
+        if (g->opt.rate <= 0 && w->rested_us > now)
+            return MAX_SLEEP_US;
+        start_job(g, w, due_us);
     }
     return MAX_SLEEP_US;
 }

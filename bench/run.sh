@@ -27,7 +27,7 @@ set -euo pipefail
 
 LOADGEN=$ROOT/build/release/bench/loadgen
 OUT=$ROOT/.run/bench
-QUICK='W3 R2 R1 W1 W5'
+QUICK='W3 R2 W1 W5 R1'
 STANDARD='W1 W3 R2 R1 W5 W6 W7 L1 M1 overload sweep'
 FULL="$STANDARD G1"
 

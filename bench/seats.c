@@ -36,19 +36,30 @@ uint64_t random_next(uint64_t *state)
     return *state;
 }
 
-/* Takes up to the wanted number of seats of one session; *count is 0 when all are handed out. */
-static const struct seat *take(struct seats *seats, const struct options *opt, uint64_t *random, size_t *count)
+struct seat_range seats_take(struct seats *seats, const struct options *opt, uint64_t *random)
 {
+    if (seats->returned_count > 0)
+        return seats->returned[--seats->returned_count];
     size_t wanted = (size_t)opt->seats_min + random_next(random) % (size_t)(opt->seats_max - opt->seats_min + 1);
     if (opt->workload == WORKLOAD_REFUSE && seats->next + wanted > seats->count)
         seats->next = 0;
     const struct seat *first = &seats->list[seats->next];
-    size_t n = 0;
-    while (n < wanted && seats->next + n < seats->count && strcmp(first[n].session, first->session) == 0)
-        n++;
-    seats->next += n;
-    *count = n;
-    return first;
+    struct seat_range range = {.first = seats->next};
+    while (range.count < wanted && seats->next < seats->count &&
+           strcmp(seats->list[seats->next].session, first->session) == 0) {
+        range.count++;
+        seats->next++;
+    }
+    return range;
+}
+
+void seats_return(struct seats *seats, struct seat_range range)
+{
+    if (seats->returned_count == seats->returned_cap) {
+        seats->returned_cap = seats->returned_cap ? seats->returned_cap * 2 : 1024;
+        seats->returned = tk_realloc(seats->returned, seats->returned_cap * sizeof(*seats->returned));
+    }
+    seats->returned[seats->returned_count++] = range;
 }
 
 static void put_head(struct tk_buf *out, const char *path, const char *suffix, const char *user, size_t body_len)
@@ -65,17 +76,14 @@ static void put_head(struct tk_buf *out, const char *path, const char *suffix, c
     tk_buf_append_str(out, "\r\n\r\n");
 }
 
-bool request_reserve(struct seats *seats, const struct options *opt, uint64_t *random, const char *user, struct tk_buf *out)
+void request_reserve(struct seats *seats, struct seat_range range, const char *user, struct tk_buf *out)
 {
-    size_t count;
-    const struct seat *list = take(seats, opt, random, &count);
-    if (count == 0)
-        return false;
+    const struct seat *list = &seats->list[range.first];
     tk_buf_reset(&seats->body);
     tk_buf_append_str(&seats->body, "{\"session_id\":\"");
     tk_buf_append_str(&seats->body, list->session);
     tk_buf_append_str(&seats->body, "\",\"seats\":[");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < range.count; i++) {
         tk_buf_append_str(&seats->body, i ? ",{\"session_seat_id\":\"" : "{\"session_seat_id\":\"");
         tk_buf_append_str(&seats->body, list[i].seat);
         tk_buf_append_str(&seats->body, "\"}");
@@ -83,7 +91,6 @@ bool request_reserve(struct seats *seats, const struct options *opt, uint64_t *r
     tk_buf_append_str(&seats->body, "]}");
     put_head(out, "/api/v1/reservations", "", user, seats->body.len);
     tk_buf_append_slice(out, tk_buf_slice(&seats->body));
-    return true;
 }
 
 void request_confirm(const char *reservation, const char *user, struct tk_buf *out)

@@ -1,6 +1,7 @@
 /**
  * The seats a run asks for, and the requests that ask. Seats are handed out in the order of the file, each once, so that a
- * refusal is the server's doing and not ours; only WORKLOAD_REFUSE starts over at the end.
+ * refusal is the server's doing and not ours. Those of a request that was answered 503 are handed out again;
+ * WORKLOAD_REFUSE starts over at the end.
  */
 #ifndef BENCH_SEATS_H
 #define BENCH_SEATS_H
@@ -18,10 +19,19 @@ struct seat {
     char seat[TK_UUID_TEXT_LEN + 1];
 };
 
+/** What one request asks for: `count` seats of one session, from `first` in the list. */
+struct seat_range {
+    size_t first;
+    size_t count;
+};
+
 struct seats {
     struct seat *list;
     size_t count;
     size_t next;
+    struct seat_range *returned; /* a stack */
+    size_t returned_count;
+    size_t returned_cap;
     struct tk_buf body; /* of the request being built */
 };
 
@@ -31,9 +41,14 @@ void seats_load(struct seats *seats, const char *path, int skip);
 /** A small deterministic random number generator (xorshift64): quick, and the same in every run. `state` is not 0. */
 uint64_t random_next(uint64_t *state);
 
-/** Appends `POST /api/v1/reservations` for the next seats. False: all have been handed out. */
-bool request_reserve(struct seats *seats, const struct options *opt, uint64_t *random, const char *user,
-                     struct tk_buf *out);
+/** Takes the next seats; count is 0 when all have been handed out. */
+struct seat_range seats_take(struct seats *seats, const struct options *opt, uint64_t *random);
+
+/** Nothing came of the request: another one may have its seats. */
+void seats_return(struct seats *seats, struct seat_range range);
+
+/** Appends `POST /api/v1/reservations`. */
+void request_reserve(struct seats *seats, struct seat_range range, const char *user, struct tk_buf *out);
 
 void request_confirm(const char *reservation, const char *user, struct tk_buf *out);
 void request_get(const struct options *opt, struct tk_buf *out);

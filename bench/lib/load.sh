@@ -96,7 +96,7 @@ cpu_ticks() {
     pid=$(service_pid postgres)
     ticks_of "$pid" postgres-other
     pgrep -P "$pid" | while read -r pid; do
-        case $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) in
+        case $({ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null) in
         *' event_service '*) ticks_of "$pid" postgres-event ;;
         *' booking_db '*) ticks_of "$pid" postgres-booking ;;
         *) ticks_of "$pid" postgres-other ;;

@@ -73,7 +73,7 @@ measure_R1() {
 
 measure_R2() {
     need W3 && enough_seats 1500 && restart_services BATCH_MAX_ITEMS=1 SEAT_BATCH_ITEMS=1 || return 1
-    repeat_sales unbatched created_per_s reservations/s --workload reserve && restart_services || return 1
+    repeat_sales unbatched created_per_s reservations/s --workload reserve --connections 64 && restart_services || return 1
     jq -n --slurpfile w3 "$OUT/W3.json" --slurpfile one "$OUT/unbatched.json" '{median: ($w3[0].median / $one[0].median),
         worst: ($w3[0].worst / $one[0].median), unit: "times", unbatched: $one[0]}' >"$OUT/R2.json"
 }

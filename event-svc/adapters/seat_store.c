@@ -6,7 +6,7 @@
  *
  * Plans (Postgres 15, 1,000,000 seats, 64 holds of 3 seats, generic plan): index scans on holds_pkey, session_seats_pkey
  * and session_versions_pkey only; 0.4 ms for the first statement, 3.5 ms for the second. The planner expects 10
- * rows from unnest whatever comes, and would scan a small table instead; hence SEAT_STORE_SERVER_OPTIONS.
+ * rows from unnest whatever comes, and would scan a small table instead; hence TK_PG_KEY_LOOKUPS.
  */
 #include "event-svc/adapters/seat_store.h"
 

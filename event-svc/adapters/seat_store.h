@@ -16,16 +16,6 @@
 #include "shared/contract/seat_api.h"
 #include "shared/pg/pg.h"
 
-/**
- * `-c` words for connections that run these statements. Their plans are made once, perhaps while the tables are empty or
- * hold a dozen seats, and must still be right with a million: index lookups from the arrays outwards, nothing else. A tuple
- * is priced so high that reading a whole table, however small, never looks cheaper. Measured without this on a new
- * database: 80 holds/s until autovacuum analyzed the tables a minute later; with it 9,000/s from the first second.
- */
-#define SEAT_STORE_SERVER_OPTIONS                                                                                          \
-    "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c cpu_tuple_cost=1 "   \
-    "-c random_page_cost=1.1"
-
 /** One hold; all caller-owned. */
 struct hold_line {
     struct tk_uuid session_id;

@@ -338,7 +338,7 @@ static struct tk_pgs *open_database(const struct consumer_config *config)
         .name = "event-svc consumer",
         .url = config->database_url,
         .timeout_ms = config->timeout_ms,
-        .server_options = SEAT_STORE_SERVER_OPTIONS " -c plan_cache_mode=force_generic_plan -c jit=off",
+        .server_options = TK_PG_KEY_LOOKUPS " -c plan_cache_mode=force_generic_plan -c jit=off",
         .statements = settle_statements.items,
         .statement_count = settle_statements.count,
     };

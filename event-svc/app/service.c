@@ -83,7 +83,7 @@ static void open_pools(struct event_service *service)
                                        .connections = (size_t)config->catalogue_connections,
                                        .max_depth = PG_DEPTH,
                                        .statement_timeout_ms = config->request_deadline_ms,
-                                       .server_options = SEAT_STORE_SERVER_OPTIONS,
+                                       .server_options = TK_PG_KEY_LOOKUPS,
                                    },
                                    &catalogue_statements);
     service->bulk = open_pool(service,
@@ -101,7 +101,7 @@ static void open_pools(struct event_service *service)
                                    .connections = (size_t)config->seat_connections,
                                    .max_depth = 1,
                                    .statement_timeout_ms = config->request_deadline_ms / 2,
-                                   .server_options = SEAT_STORE_SERVER_OPTIONS,
+                                   .server_options = TK_PG_KEY_LOOKUPS,
                                },
                                &seat_statements);
 }
