@@ -1,8 +1,8 @@
 /*
  * The driver of the reservation flow: op_for[state] starts the step, its callback reports what is known, drive() goes on.
  *
- * Lifetime: one struct create_flow per request, with its arena, from create_reservation() to FLOW_DONE. A step that cannot
- * even be submitted reports its result at once; drive() is a loop for that reason, nothing recurses.
+ * Lifetime: one struct create_flow per request, in its own arena, from create_reservation() to FLOW_DONE. A step that
+ * cannot even be submitted reports its result at once; drive() is a loop for that reason, nothing recurses.
  */
 #include "booking-svc/app/create_reservation.h"
 
@@ -18,6 +18,9 @@
 #include "shared/base/money.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
+
+#define VIEW_BYTES          512 /* of a reservation's JSON, roughly */
+#define VIEW_BYTES_PER_ITEM 288
 
 struct create_flow {
     struct booking_app *app;
@@ -141,7 +144,7 @@ static void on_bound(struct write_item *item)
     struct create_flow *c = TK_CONTAINER_OF(item, struct create_flow, bind.base);
     if (item->step == TK_STEP_OK) {
         c->reservation_id = c->bind.reservation_id;
-        c->outcome.body = c->bind.response;
+        c->outcome.replayed = c->bind.response;
     }
     resume(c, item->step, c->bind.detail);
 }
@@ -302,6 +305,7 @@ static enum tk_err price_and_render(struct create_flow *c, const struct tk_hold_
         return err;
     r->remaining_s = remaining_s(r->expiry_time_us, hold_seconds);
     struct tk_jsonw w = TK_JSONW(&c->body);
+    (void)tk_buf_extend(&c->body, VIEW_BYTES + r->item_count * VIEW_BYTES_PER_ITEM); /* all it needs, at once */
     tk_buf_reset(&c->body);
     reservation_view_write(&w, NULL, r);
     return c->body.overflow ? TK_ERR_LIMIT : TK_OK;
@@ -461,7 +465,7 @@ static void give_answer(struct create_flow *c, enum reservation_answer answer)
     c->outcome.answer = answer;
     c->outcome.reservation_id = c->reservation_id;
     if (answer == RESERVATION_ANSWER_CREATED)
-        c->outcome.body = tk_buf_slice(&c->body);
+        c->outcome.created = &c->body;
     tk_metric_add(&outcomes[answer], 1);
     log_answer(c, answer);
     c->done(c->done_arg, &c->outcome);
@@ -473,8 +477,8 @@ static void flow_free(struct create_flow *c)
     c->app->flows--;
     c->app->creating[c->flow.state]--;
     tk_buf_release(&c->body);
-    tk_arena_release(&c->arena);
-    free(c);
+    struct tk_arena arena = c->arena; /* the flow itself lies in it */
+    tk_arena_release(&arena);
 }
 
 static void drive(struct create_flow *c)
@@ -561,7 +565,9 @@ void create_reservation(struct booking_app *app, const struct create_request *re
     assert(request->seat_count >= 1 && request->seat_count <= TK_SEAT_API_MAX_SEATS);
     if (answered_at_the_door(app, request, done, arg))
         return;
-    struct create_flow *c = tk_alloc(sizeof(*c));
+    struct tk_arena arena = {0};
+    struct create_flow *c = tk_arena_alloc(&arena, sizeof(*c));
+    c->arena = arena;
     app->flows++;
     c->app = app;
     c->done = done;

@@ -31,7 +31,8 @@ struct create_request {
 struct create_outcome {
     enum reservation_answer answer;  /* NONE: a twin with the same key is still at work */
     struct tk_uuid reservation_id;   /* CREATED, REPLAYED */
-    struct tk_slice body;            /* CREATED, REPLAYED: the answer's bytes */
+    struct tk_buf *created;          /* CREATED: the answer's bytes, which may be taken over */
+    struct tk_slice replayed;        /* REPLAYED: the same, as they were stored */
     const struct tk_hold_seat *lost; /* SEATS_TAKEN, UNKNOWN_SEATS: which, and in what state */
     size_t lost_count;
     int64_t offer_available; /* NO_ADJACENT_BLOCK, SOLD_OUT: see struct tk_hold_answer */

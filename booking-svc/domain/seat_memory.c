@@ -52,6 +52,11 @@ void seat_memory_free(struct seat_memory *memory)
     free(memory);
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /** Ids made in one instant differ in few bits, wherever they stand: the multiplications spread them over all. */
 static uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -104,9 +109,8 @@ void seat_memory_learn_taken(struct seat_memory *memory, const struct tk_uuid *s
                              int64_t asked_us, int64_t now_us)
 {
     const uint64_t name = hash_id(seat);
-    if (now_us - asked_us > SEAT_MEMORY_STALE_US)
-        return;
-    *place_for_seat(memory, name) = (struct taken_seat){name, (now_us + SEAT_MEMORY_TAKEN_US) * STATUSES + (int64_t)status};
+    const int64_t until_us = least(now_us + SEAT_MEMORY_TAKEN_US, asked_us + SEAT_MEMORY_OLDEST_US);
+    *place_for_seat(memory, name) = (struct taken_seat){name, until_us * STATUSES + (int64_t)status};
 }
 
 void seat_memory_forget_seat(struct seat_memory *memory, const struct tk_uuid *seat)
@@ -169,24 +173,19 @@ static struct short_section *place_for_section(struct seat_memory *memory, const
     return place;
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /** Whoever wants as many as were refused, or more than were offered, is refused as well. */
 void seat_memory_learn_refusal(struct seat_memory *memory, const struct tk_uuid *session,
                                const struct tk_best_available *best, const struct tk_hold_answer *answer, int64_t asked_us,
                                int64_t now_us)
 {
     const int64_t refused_from = answer->outcome == TK_HOLD_SOLD_OUT ? best->quantity : INT64_MAX;
-    if (best->section.len > SEAT_MEMORY_SECTION_MAX || now_us - asked_us > SEAT_MEMORY_STALE_US)
+    if (best->section.len > SEAT_MEMORY_SECTION_MAX)
         return;
     struct short_section *entry = place_for_section(memory, session, best->section);
     *entry = (struct short_section){
         .session = *session,
         .asked_us = asked_us,
-        .until_us = now_us + SEAT_MEMORY_SOLD_OUT_US,
+        .until_us = least(now_us + SEAT_MEMORY_SOLD_OUT_US, asked_us + SEAT_MEMORY_OLDEST_US),
         .sold_out_from = least(refused_from, answer->offer_available + 1),
         .no_block_from = least(best->quantity, answer->offer_largest_block + 1),
         .offer_available = answer->offer_available,

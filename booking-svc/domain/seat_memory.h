@@ -20,7 +20,7 @@
 
 #define SEAT_MEMORY_TAKEN_US    500000 /* a seat known taken */
 #define SEAT_MEMORY_SOLD_OUT_US 200000 /* a section known without so many seats */
-#define SEAT_MEMORY_STALE_US    300000 /* an answer that took longer teaches nothing */
+#define SEAT_MEMORY_OLDEST_US   900000 /* after the question was put, however late the answer came */
 #define SEAT_MEMORY_SECTION_MAX 64     /* bytes; longer names are not remembered */
 
 struct seat_memory;

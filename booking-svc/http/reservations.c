@@ -165,11 +165,11 @@ struct create_context {
 static void answer_created(struct tk_http_req *req, const struct create_outcome *outcome)
 {
     char location[sizeof(LOCATION_PREFIX) + TK_UUID_TEXT_LEN];
-    struct tk_buf body = TK_BUF_INIT(RESERVATION_VIEW_MAX_BYTES);
+    struct tk_buf stored = TK_BUF_INIT(RESERVATION_VIEW_MAX_BYTES);
     snprintf(location, sizeof(location), LOCATION_PREFIX "%s", TK_UUID_TEXT(&outcome->reservation_id));
     tk_http_set_header(req, "location", location);
-    tk_buf_append_slice(&body, outcome->body);
-    tk_http_respond_json(req, 201, &body);
+    tk_buf_append_slice(&stored, outcome->replayed);
+    tk_http_respond_json(req, 201, outcome->created != NULL ? outcome->created : &stored);
 }
 
 static void answer_seats_taken(struct tk_http_req *req, const struct create_outcome *outcome)

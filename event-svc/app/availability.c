@@ -9,7 +9,8 @@
 #include "shared/base/mem.h"
 #include "shared/json/writer.h"
 
-#define MAX_BYTES ((size_t)32 << 20) /* 50,000 sections of one seat, with the longest labels, escaped at worst */
+#define DELTA_ALWAYS 64                 /* changes that are told as such in the smallest hall */
+#define MAX_BYTES    ((size_t)32 << 20) /* 50,000 sections of one seat, with the longest labels, escaped at worst */
 
 static void write_counts(struct tk_jsonw *w, const uint32_t *counts)
 {
@@ -104,6 +105,12 @@ static struct availability_text *find_delta(struct availability *texts, int64_t 
     return NULL;
 }
 
+/* A change takes about nine bytes, a seat in the snapshot a third of one; beyond this many the snapshot is shorter. */
+static size_t worthwhile(const struct seat_picture *picture)
+{
+    return DELTA_ALWAYS + picture->plan->seat_count / 16;
+}
+
 struct tk_slice availability_render(struct availability *texts, const struct seat_picture *picture, int64_t since)
 {
     uint32_t places[PICTURE_RING];
@@ -113,7 +120,7 @@ struct tk_slice availability_render(struct availability *texts, const struct sea
     struct availability_text *text = find_delta(texts, picture->version, since);
     if (text != NULL)
         return tk_buf_slice(&text->json);
-    if (!seat_picture_delta(picture, since, places, &count))
+    if (!seat_picture_delta(picture, since, places, &count) || count > worthwhile(picture))
         return render_full(texts, picture);
     text = &texts->deltas[texts->next_delta++ % AVAILABILITY_DELTAS];
     text->version = picture->version;

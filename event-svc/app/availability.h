@@ -24,7 +24,8 @@ struct availability {
 
 void availability_release(struct availability *texts);
 
-/** `since` < 0: everything. When the ring does not reach back to `since`: everything as well. Valid until the next call. */
+/** `since` < 0: everything. When the ring does not reach back to `since`, or everything is shorter: everything. Valid until
+ * the next call. */
 struct tk_slice availability_render(struct availability *texts, const struct seat_picture *picture, int64_t since);
 
 #endif

@@ -243,7 +243,8 @@ static bool hold_again(struct hold_call *call)
 /* What was chosen in vain to the end is no answer about seats: nothing was applied, ask again. */
 static enum tk_step step_of(const struct hold_call *call, enum tk_err err)
 {
-    bool in_vain = call->request.best_available && call->answer.outcome == TK_HOLD_SEATS_TAKEN;
+    bool lost = call->answer.outcome == TK_HOLD_SEATS_TAKEN || call->answer.outcome == TK_HOLD_UNKNOWN_SEATS;
+    bool in_vain = call->request.best_available && lost;
     return err || in_vain ? TK_STEP_FAILED : TK_STEP_OK;
 }
 

@@ -3,6 +3,9 @@
  *
  * An arena is a list of blocks, newest first; only the newest is bumped. Blocks double from 4 KiB (one small request) to
  * 64 KiB; an allocation that does not fit into the next block size gets a block of its own.
+ *
+ * Each thread keeps a few first blocks for the next arenas: most requests need one or two, and malloc's way with blocks of
+ * that size (bins, consolidation) was an eighth of booking-svc's processor time.
  */
 #include "shared/base/mem.h"
 
@@ -51,13 +54,43 @@ static size_t next_block_size(const struct tk_arena *arena)
     return last * 2;
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define KEPT_BLOCKS 0 /* use after release must be seen */
+#else
+#define KEPT_BLOCKS 512
+#endif
+
+static _Thread_local struct tk_arena_block *kept_blocks;
+static _Thread_local size_t kept_count;
+
+static struct tk_arena_block *new_block(size_t total)
+{
+    struct tk_arena_block *block = kept_blocks;
+    if (total != FIRST_BLOCK || block == NULL)
+        return refuse_null(malloc(total), total);
+    kept_blocks = block->next;
+    kept_count--;
+    return block;
+}
+
+static void drop_block(struct tk_arena_block *block)
+{
+    if (block->cap != FIRST_BLOCK - sizeof(*block) || kept_count >= KEPT_BLOCKS) {
+        free(block);
+        return;
+    }
+    block->next = kept_blocks;
+    kept_blocks = block;
+    kept_count++;
+}
+
 static struct tk_arena_block *add_block(struct tk_arena *arena, size_t at_least)
 {
     size_t cap = next_block_size(arena) - sizeof(struct tk_arena_block);
     if (cap < at_least)
         cap = at_least;
     size_t total = sizeof(struct tk_arena_block) + cap;
-    struct tk_arena_block *block = refuse_null(malloc(total), total);
+    struct tk_arena_block *block = new_block(total);
     block->next = arena->head;
     block->used = 0;
     block->cap = cap;
@@ -84,7 +117,7 @@ void tk_arena_release(struct tk_arena *arena)
     arena->head = NULL;
     while (block != NULL) {
         struct tk_arena_block *next = block->next;
-        free(block);
+        drop_block(block);
         block = next;
     }
 }

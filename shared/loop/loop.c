@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <h2o/memory.h>
 #include <h2o/socket.h>
+#include <h2o/timeout.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -66,12 +67,16 @@ static void run_clients(struct tk_loop *loop)
     h2o_evloop_run(loop->clients, 0);
 }
 
+/* A write begun by a timer or by deferred work is finished by h2o's next turn, which must not sleep first. */
+static bool has_pending_sockets(const h2o_evloop_t *h2o)
+{
+    return h2o->_pending_as_client != NULL || h2o->_pending_as_server != NULL;
+}
+
 /** What was changed about a client's socket, and what was written to it, is looked at by the next run only. */
 static bool clients_need_another_run(const struct tk_loop *loop)
 {
-    const h2o_evloop_t *clients = loop->clients;
-    return clients->_statechanged.head != NULL || clients->_pending_as_client != NULL ||
-           clients->_pending_as_server != NULL;
+    return loop->clients->_statechanged.head != NULL || has_pending_sockets(loop->clients);
 }
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
@@ -171,23 +176,32 @@ static void run_due_timers(struct tk_loop *loop)
     }
 }
 
-/* A write begun by a timer or by deferred work is finished by h2o's next turn, which must not sleep first. */
-static bool has_pending_sockets(const struct tk_loop *loop)
+static int64_t timer_wait_ms(const struct tk_loop *loop)
 {
-    return loop->h2o->_pending_as_client != NULL || loop->h2o->_pending_as_server != NULL;
+    if (loop->heap_len == 0)
+        return INT64_MAX;
+    const int64_t until_us = loop->heap[1]->due_us - tk_mono_us();
+    return until_us <= 0 ? 0 : (until_us + TK_US_PER_MS - 1) / TK_US_PER_MS;
+}
+
+/** h2o ends an answer and begins the next request by timeouts of zero. */
+static int64_t clients_wait_ms(const struct tk_loop *loop)
+{
+    const uint64_t wake_at = h2o_timeout_get_wake_at(&loop->clients->_timeouts);
+    const uint64_t now = loop->clients->_now;
+    if (wake_at <= now || clients_need_another_run(loop))
+        return 0;
+    return wake_at - now > INT32_MAX ? INT32_MAX : (int64_t)(wake_at - now);
 }
 
 static int next_wait_ms(const struct tk_loop *loop, int wait_ms)
 {
-    if (!tk_list_is_empty(&loop->deferred) || has_pending_sockets(loop) || clients_need_another_run(loop))
+    const int64_t timer_ms = timer_wait_ms(loop);
+    const int64_t clients_ms = clients_wait_ms(loop);
+    if (!tk_list_is_empty(&loop->deferred) || has_pending_sockets(loop->h2o))
         return 0;
-    if (loop->heap_len == 0)
-        return wait_ms;
-    int64_t until_us = loop->heap[1]->due_us - tk_mono_us();
-    if (until_us <= 0)
-        return 0;
-    int64_t until_ms = (until_us + TK_US_PER_MS - 1) / TK_US_PER_MS;
-    return until_ms < wait_ms ? (int)until_ms : wait_ms;
+    const int64_t least_ms = timer_ms < clients_ms ? timer_ms : clients_ms;
+    return least_ms < wait_ms ? (int)least_ms : wait_ms;
 }
 
 /* --- deferred work ------------------------------------------------------------------------------------------------ */

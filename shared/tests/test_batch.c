@@ -61,8 +61,19 @@ static void count_drop(void *ctx, struct tk_batch_item *item)
     order_of(item)->dropped++;
 }
 
-static const struct tk_batch_ops OPS = {
-    .begin = forget_keys, .join = join_unless_key_taken, .send = remember_flight, .drop = count_drop};
+#define OVERTAKEN_KEY (-1)
+
+static bool key_says_overtaken(void *ctx, struct tk_batch_item *item)
+{
+    (void)ctx;
+    return order_of(item)->key == OVERTAKEN_KEY;
+}
+
+static const struct tk_batch_ops OPS = {.begin = forget_keys,
+                                        .join = join_unless_key_taken,
+                                        .send = remember_flight,
+                                        .drop = count_drop,
+                                        .overtaken = key_says_overtaken};
 
 static void setup(struct bench *bench, struct tk_batch_config config)
 {
@@ -116,6 +127,22 @@ Test(batch, items_gather_while_a_batch_is_in_flight)
         cr_assert_eq(bench.batches, batches);
     }
     cr_assert_eq(bench.last_size, 5, "25 = 10 + 10 + 5");
+    cr_assert_eq(tk_batch_queued(bench.batch), 0);
+}
+
+Test(batch, what_was_overtaken_in_the_queue_is_dropped)
+{
+    setup(&bench, (struct tk_batch_config){.max_items = 10, .max_in_flight = 1, .max_queued = 100});
+    submit(&bench, 0, 0);
+    tk_loop_turn(bench.loop, 0);
+    submit(&bench, 1, 5);
+    for (int i = 2; i <= 4; i++)
+        bench.orders[i].key = OVERTAKEN_KEY;
+    land_oldest(&bench);
+    tk_loop_turn(bench.loop, 0);
+    cr_assert_eq(bench.last_size, 2);
+    cr_assert_eq(bench.orders[3].dropped, 1);
+    cr_assert_eq(bench.orders[5].dropped, 0);
     cr_assert_eq(tk_batch_queued(bench.batch), 0);
 }
 

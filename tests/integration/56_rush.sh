@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2016 # jq has dollar signs
+# A rush: best-available reservations through booking-svc, and what it remembers about refusals
+
+best() { # USER JSON-MEMBERS [CURL ARGUMENT…]
+    local user=$1 members=$2
+    shift 2
+    send POST "$BOOKING_URL/api/v1/reservations" "{\"session_id\": \"$SESSION_ID\", $members}" -H "X-User-ID: $user" "$@"
+}
+
+best_available_is_a_reservation() {
+    local buyer id
+    buyer=$(uuid)
+    open_session 2 5
+    best "$buyer" '"quantity": 3'
+    expect_status 201
+    expect_json '.seats_count == 3 and (.items | map(.row_number) | unique | length) == 1'
+    expect_json '.total_amount == (.items | map(.final_price) | add)'
+    id=$(json .id)
+    confirm "$buyer" "$id"
+    expect_status 200
+}
+
+best_available_keeps_its_key() {
+    local buyer key id
+    buyer=$(uuid) key=$(uuid)
+    open_session 1 4
+    best "$buyer" '"quantity": 4' -H "Idempotency-Key: $key"
+    expect_status 201
+    id=$(json .id)
+    best "$(uuid)" '"quantity": 1'
+    expect_problem 409 sold_out
+    best "$buyer" '"quantity": 4' -H "Idempotency-Key: $key"
+    expect_status 201
+    expect "the same reservation" "$(json .id)" "$id"
+    best "$buyer" '"quantity": 3' -H "Idempotency-Key: $key"
+    expect_problem 422 idempotency_key_reuse
+}
+
+nonsense_is_refused() {
+    open_session 1 2
+    best "$(uuid)" '"quantity": 0'
+    expect_problem 422 validation_failed /quantity
+    best "$(uuid)" '"quantity": 1, "seat": 1'
+    expect_problem 422 validation_failed /seat
+    best "$(uuid)" '"section": "A"'
+    expect_problem 422 validation_failed /seats
+}
+
+free_seats_come_back_at_once() {
+    local buyer id
+    buyer=$(uuid)
+    open_session 1 2
+    best "$buyer" '"quantity": 2'
+    expect_status 201
+    id=$(json .id)
+    best "$(uuid)" '"quantity": 1'
+    expect_problem 409 sold_out
+    expect_json '.offer.available == 0'
+    cancel "$buyer" "$id"
+    sleep 1
+    best "$(uuid)" '"quantity": 1'
+    expect_status 201
+}
+
+check "the best seats there are become a reservation" best_available_is_a_reservation
+check "a key finds its best-available reservation again, even when all is sold" best_available_keeps_its_key
+check "a quantity that makes no sense is refused" nonsense_is_refused
+check "cancelled seats can be sold again within a second" free_seats_come_back_at_once
