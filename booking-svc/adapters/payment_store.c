@@ -114,12 +114,16 @@ const struct write_kind payment_begin_kind = {
 
 /* --- settle -------------------------------------------------------------------------------------------------------- */
 
+/*
+ * The tickets' ids come as one array; a reservation's begin behind $11's element. Joined to unnest() they would be looked
+ * through once per reservation.
+ */
 const struct tk_pg_statement sql_settle_apply = {
     "settle_apply",
     "WITH want AS ("
     " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],"
-    "  $8::text[], $9::text[])"
-    "  AS w(id, attempt_id, paid, revision, outbox_id, message, traceparent, request_id, actor)"
+    "  $8::text[], $9::text[], $11::integer[], $12::integer[])"
+    "  AS w(id, attempt_id, paid, revision, outbox_id, message, traceparent, request_id, actor, ticket_base, tickets)"
     "), attempts AS ("
     " UPDATE payment_attempts a SET settled_at = now(),"
     "  status = CASE WHEN w.paid THEN 'succeeded' ELSE 'failed' END::payment_status"
@@ -129,14 +133,13 @@ const struct tk_pg_statement sql_settle_apply = {
     " UPDATE reservations r SET status = CASE WHEN a.paid THEN 'confirmed' ELSE 'active' END::reservation_status,"
     "  revision = r.revision + 1, updated_at = now() FROM attempts a WHERE r.id = a.id"
     " RETURNING r.id, r.user_id, r.session_id, r.currency, r.revision AS new_revision, r.status, a.paid, a.outbox_id,"
-    "  a.message, a.traceparent, a.request_id, a.actor"
+    "  a.message, a.traceparent, a.request_id, a.actor, a.ticket_base, a.tickets"
     "), sold AS ("
     " INSERT INTO tickets (id, reservation_id, user_id, session_id, session_seat_id, row_number, seat_number, price_minor,"
     "  currency)"
-    " SELECT t.id, s.id, s.user_id, s.session_id, i.session_seat_id, i.row_number, i.seat_number, i.final_minor, s.currency"
-    " FROM settled s JOIN unnest($10::uuid[], $11::uuid[], $12::integer[]) AS t(id, reservation_id, item_no)"
-    "  ON t.reservation_id = s.id"
-    " JOIN reservation_items i ON i.reservation_id = t.reservation_id AND i.item_no = t.item_no WHERE s.paid"
+    " SELECT ($10::uuid[])[s.ticket_base + i.item_no], s.id, s.user_id, s.session_id, i.session_seat_id, i.row_number,"
+    "  i.seat_number, i.final_minor, s.currency"
+    " FROM settled s JOIN reservation_items i ON i.reservation_id = s.id AND i.item_no <= s.tickets WHERE s.paid"
     "), messages AS ("
     " INSERT INTO outbox (id, routing_key, body, traceparent)"
     " SELECT outbox_id, 'reservation.confirmed', message, traceparent FROM settled WHERE paid"
@@ -159,17 +162,24 @@ static struct settle_item *settle_of(struct write_item *item)
     return TK_CONTAINER_OF(item, struct settle_item, base);
 }
 
-/** One array parameter with an element per ticket; `item` and `ticket` (from 0) are in scope of `value`. */
-#define TICKET_ARRAY_PARAM(p, oid, kind, value)                                                                            \
-    do {                                                                                                                   \
-        tk_params_array_begin((p), TK_OID_##oid);                                                                          \
-        for (size_t i = 0; i < count; i++) {                                                                               \
-            const struct settle_item *item = settle_of(items[i]);                                                          \
-            for (size_t ticket = 0; ticket < item->ticket_count; ticket++)                                                 \
-                tk_params_array_##kind((p), (value));                                                                      \
-        }                                                                                                                  \
-        tk_params_array_end(p);                                                                                            \
-    } while (0)
+/** $10 to $12: all tickets' ids, and per item how many come before its own, and how many those are. */
+static void fill_tickets(struct tk_params *p, struct write_item *const *items, size_t count)
+{
+    tk_params_array_begin(p, TK_OID_UUID);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t ticket = 0; ticket < settle_of(items[i])->ticket_count; ticket++)
+            tk_params_array_uuid(p, &settle_of(items[i])->ticket_ids[ticket]);
+    }
+    tk_params_array_end(p);
+    size_t before = 0;
+    tk_params_array_begin(p, TK_OID_INT4);
+    for (size_t i = 0; i < count; i++) {
+        tk_params_array_i32(p, (int32_t)before);
+        before += settle_of(items[i])->ticket_count;
+    }
+    tk_params_array_end(p);
+    ARRAY_PARAM(p, count, INT4, i32, (int32_t)settle_of(items[i])->ticket_count);
+}
 
 static void fill_settle_apply(struct tk_params *p, struct write_item *const *items, size_t count)
 {
@@ -182,9 +192,7 @@ static void fill_settle_apply(struct tk_params *p, struct write_item *const *ite
     ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->traceparent));
     ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->request_id));
     ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->actor));
-    TICKET_ARRAY_PARAM(p, UUID, uuid, &item->ticket_ids[ticket]);
-    TICKET_ARRAY_PARAM(p, UUID, uuid, &item->base.id);
-    TICKET_ARRAY_PARAM(p, INT4, i32, (int32_t)ticket + 1);
+    fill_tickets(p, items, count);
 }
 
 static void fill_settle(struct tk_pg_op *op, struct write_item *const *items, size_t count)

@@ -15,6 +15,10 @@ const struct tk_pg_statement sql_lock_reservations = {
 
 /* --- persist ------------------------------------------------------------------------------------------------------- */
 
+/*
+ * Which of the batch was stored is answered from a hash table: (x IN (SELECT …)) IS TRUE stays a hashed subplan. As a join
+ * it would be a nested loop of batch times seats, the only kind TK_PG_KEY_LOOKUPS leaves.
+ */
 const struct tk_pg_statement sql_persist_insert = {
     "persist_insert",
     "WITH want AS ("
@@ -32,14 +36,15 @@ const struct tk_pg_statement sql_persist_insert = {
     " SELECT i.* FROM unnest($12::uuid[], $13::integer[], $14::uuid[], $15::uuid[], $16::text[], $17::text[],"
     "  $18::bigint[], $19::bigint[], $20::bigint[], $21::uuid[])"
     "  AS i(reservation_id, item_no, id, session_seat_id, row_number, seat_number, price, discount, final, tier)"
-    " JOIN stored s ON s.id = i.reservation_id"
+    " WHERE (i.reservation_id IN (SELECT id FROM stored)) IS TRUE"
     "), history AS ("
     " INSERT INTO reservation_history (reservation_id, revision, to_status, actor, reason, request_id)"
-    " SELECT s.id, 1, 'active', 'user', 'created', w.request_id FROM stored s JOIN want w ON w.id = s.id"
+    " SELECT id, 1, 'active', 'user', 'created', request_id FROM want WHERE (id IN (SELECT id FROM stored)) IS TRUE"
     "), keys AS ("
-    " UPDATE idempotency_keys k SET status = 201, response = w.response FROM want w JOIN stored s ON s.id = w.id"
+    " UPDATE idempotency_keys k SET status = 201, response = w.response FROM want w"
     " WHERE w.key IS NOT NULL AND k.user_id = w.user_id AND k.key = w.key AND k.reservation_id = w.id"
-    ") SELECT w.ord FROM stored s JOIN want w ON w.id = s.id",
+    "  AND (w.id IN (SELECT id FROM stored)) IS TRUE"
+    ") SELECT ord FROM want WHERE (id IN (SELECT id FROM stored)) IS TRUE",
 };
 
 /* ON CONFLICT DO NOTHING says nothing about the row it met: a second statement reads it. */

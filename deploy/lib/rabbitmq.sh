@@ -10,7 +10,7 @@ RABBITMQ_NODE=ticketing@localhost
 # rabbitmq_env: fills the array RABBITMQ_ENV with every path, port and name of the private node.
 rabbitmq_env() {
     local dir="$RUN_DIR/rabbitmq" dist='-kernel inet_dist_use_interface {127,0,0,1}'
-    # +S 1:1: one scheduler; handing work from one to another is mostly waking up, and one moves 10,000 messages a second.
+    # +S 1:1: one scheduler; handing work from one to another is mostly waking up, about 6 % of a message's 100 us.
     # +sbwt…: idle schedulers sleep instead of spinning.
     local vm='+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none'
     RABBITMQ_ENV=(
