@@ -47,7 +47,7 @@ finish() {
 }
 
 main() {
-    local workload failed=''
+    local workload failed='' began
     choose "$@"
     packages_ensure build stack
     ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
@@ -57,7 +57,9 @@ main() {
     report_begin
     for workload in $WORKLOADS; do
         step "$workload: $(describe "$workload")"
+        began=$(now_ms)
         run_workload "$workload" || failed+=" $workload"
+        say "$(seconds_since "$began")"
     done
     finish
     report_end

@@ -49,7 +49,7 @@ const struct tk_setting event_settings[] = {
     {"SEAT_MAP_CACHE_MB", TK_SETTING_INT, MEMBER(seat_map_cache_mb), "256", 1, 65536, "MiB",
      "Memory for rendered seat maps.", 0},
     {"SEAT_PICTURE_CACHE_MB", TK_SETTING_INT, MEMBER(seat_picture_cache_mb), "256", 1, 65536, "MiB",
-     "Memory for the seats of sessions on sale; about 50 bytes a seat.", 0},
+     "Memory for the seats of sessions on sale; about 75 bytes a seat.", 0},
     {"AUTO_MIGRATE", TK_SETTING_BOOL, MEMBER(auto_migrate), "false", 0, 0, "", "Bring the schema up to date at start.", 0},
     {"DOCS_DIR", TK_SETTING_TEXT, MEMBER(docs_dir), "build/swagger-ui", 0, 1024, "", "Directory of Swagger UI, for /docs.",
      0},

@@ -27,21 +27,21 @@ sell() {
     SEATS_USED=$((SEATS_USED + $(run_field seats_used)))
 }
 
-# sell_enough ARGUMENTS…: the same, for a figure: more seats are put on sale when the last run's need would not be met. A run
-# that still sells out is repeated with twice as many.
-sell_enough() {
-    local left
-    left=$(($(wc -l <"$OUT/seats.txt") - SEATS_USED))
-    [ "$left" -ge "$SEATS_NEEDED" ] || seats_on_sale "$SEATS_NEEDED" || return 1
-    sell "$@" || return 1
+# until_enough COMMAND…: a load for a figure, accounted. More seats are put on sale first when the last run's need would not be
+# met; a run that still sells out is repeated with twice as many.
+until_enough() {
+    [ "$(($(wc -l <"$OUT/seats.txt") - SEATS_USED))" -ge "$SEATS_NEEDED" ] || seats_on_sale "$SEATS_NEEDED" || return 1
+    accounted "$@" || return 1
     if [ "$(run_field out_of_seats)" = true ]; then
         say "sold out after $(run_field seats_used) seats: again with more"
         SEATS_NEEDED=$((SEATS_NEEDED * 2 + 50000))
-        sell_enough "$@"
+        until_enough "$@"
         return
     fi
     SEATS_NEEDED=$(($(run_field seats_used) * 13 / 10))
 }
+
+sell_enough() { until_enough sell "$@"; }
 
 # fold NAME FIELD UNIT: median and worst of FIELD over the runs of NAME, with what belongs to it, into $OUT/NAME.json.
 fold() {

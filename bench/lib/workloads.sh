@@ -52,7 +52,7 @@ repeat_sales() { # NAME FIELD UNIT ARGUMENTS…
     local name=$1 field=$2 unit=$3 i
     shift 3
     for ((i = 0; i < REPEATS; i++)); do
-        accounted sell_enough "$@" || return 1
+        sell_enough "$@" || return 1
         keep "$name"
     done
     fold "$name" "$field" "$unit"
@@ -112,8 +112,8 @@ note_confirm_to_sold() {
     note "{\"to_sold\": $(LC_ALL=C join "$OUT/confirmed.txt" "$OUT/sold.txt" | awk '{ printf "%.3f\n", ($3 - $2) * 1000 }' | percentiles)}"
 }
 
-book_and_settle() { sell_enough --workload booking "$@" && settle; }
-book() { accounted book_and_settle "$@" && note_sold; }
+sell_and_settle() { sell --workload booking "$@" && settle; }
+book() { until_enough sell_and_settle "$@" && note_sold; }
 
 measure_W1() {
     local i

@@ -5,7 +5,7 @@
 
 #include "shared/json/writer.h"
 
-const struct tk_problem_kind TK_PROBLEM_NOT_JSON = {400, "not_json", "The body is not valid JSON", 0};
+const struct tk_problem_kind TK_PROBLEM_NOT_JSON = {400, "not_json", "The body cannot be read as JSON", 0};
 const struct tk_problem_kind TK_PROBLEM_NO_IDENTITY = {401, "no_identity", "The request names no valid user", 0};
 const struct tk_problem_kind TK_PROBLEM_FORBIDDEN = {403, "forbidden", "Not allowed", 0};
 const struct tk_problem_kind TK_PROBLEM_NOT_FOUND = {404, "not_found", "No such resource", 0};

@@ -184,7 +184,8 @@ static void fill(struct tk_batch *batch, struct tk_flight *flight, struct tk_lin
             continue;
         if (is_full(batch, flight, weight, item) || scans_left-- == 0)
             return;
-        if (batch->ops.join && !batch->ops.join(batch->ctx, item))
+        bool joins = batch->ops.join == NULL || batch->ops.join(batch->ctx, item);
+        if (!joins && flight->count > 0) /* alone it disturbs nobody, whatever it says: the queue must move */
             continue;
         tk_list_remove(link);
         batch->queued--;

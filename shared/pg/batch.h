@@ -44,7 +44,7 @@ struct tk_batch_ops {
     /**
      * May `item` join the batch being formed? False leaves it, in order, for a later batch (it wants a seat or id that this
      * batch already touches). Must remember the item's keys even when it answers false, so that later items do not overtake
-     * it. NULL: always.
+     * it. The first item of a batch travels whatever is answered. NULL: always.
      */
     bool (*join)(void *ctx, struct tk_batch_item *item);
     /**

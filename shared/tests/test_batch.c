@@ -155,6 +155,29 @@ Test(batch, several_flights_may_be_out)
     cr_assert_eq(tk_batch_queued(bench.batch), 4);
 }
 
+static bool never_join(void *ctx, struct tk_batch_item *item)
+{
+    (void)ctx;
+    (void)item;
+    return false;
+}
+
+Test(batch, an_item_at_odds_with_itself_travels_alone)
+{
+    setup(&bench, (struct tk_batch_config){.max_items = 10, .max_in_flight = 1, .max_queued = 100});
+    struct tk_batch_ops ops = OPS;
+    ops.join = never_join;
+    bench.batch = tk_batch_new(
+        bench.loop, &(struct tk_batch_config){.name = "odd", .max_items = 10, .max_in_flight = 1, .max_queued = 100}, &ops,
+        &bench);
+    submit(&bench, 0, 1);
+    tk_loop_turn(bench.loop, 0);
+    cr_assert_eq(bench.last_size, 1);
+    land_oldest(&bench);
+    tk_loop_turn(bench.loop, 0);
+    cr_assert_eq(bench.orders[1].sent, 2);
+}
+
 Test(batch, a_conflicting_item_waits_and_is_not_overtaken)
 {
     setup(&bench, (struct tk_batch_config){.max_items = 10, .max_in_flight = 1, .max_queued = 100});
