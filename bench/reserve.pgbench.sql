@@ -1,8 +1,7 @@
--- R1's yardstick: what the two services write for one reservation of one to four neighbouring seats, as one transaction per
--- reservation: hold, seats, version of the session; reservation, items, history. Same tables, same indexes, ids in the
--- order of time, and seats in turn, as W3 asks for them. :bump 0 leaves the version of the session alone.
+-- R1's yardstick: what the two services write for one reservation of one to four neighbouring seats, as one transaction (one
+-- statement, no extra round trips): hold, seats, version of the session; reservation, items, history. Same tables, same
+-- indexes, ids in the order of time, and seats in turn, as W3 asks for them. :bump 0 leaves the session's version alone.
 \set count random(1, 4)
-BEGIN;
 WITH turn AS MATERIALIZED (
     SELECT nextval('turn') AS n, time_ordered_id() AS id
 ), picked AS MATERIALIZED (
@@ -30,4 +29,3 @@ WITH turn AS MATERIALIZED (
     SELECT reservation_id, row_number() OVER (), time_ordered_id(), session_seat_id, '1', '1', price_minor, price_minor FROM taken
 )
 UPDATE session_versions v SET version = version + 1 FROM hold h WHERE v.session_id = h.session_id AND :bump = 1;
-COMMIT;

@@ -50,6 +50,9 @@ main() {
     local workload failed='' began
     choose "$@"
     packages_ensure build stack
+    mkdir -p "$ROOT/.run"
+    exec 8>"$ROOT/.run/bench.lock" # not 9: Postgres has its directory there; whatever the stack launches closes this one
+    flock -n 8 || die "another measurement is running in this clone"
     ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
     make -C "$ROOT" -s -j"$(nproc)" all build/release/bench/loadgen >/dev/null
     rm -rf "$OUT" && mkdir -p "$OUT"
