@@ -51,7 +51,7 @@ floor_measure() {
 # Tries client counts, then repeats the best one.
 floor_try_clients() {
     local clients tps best=0 best_clients=8 i
-    for clients in 4 8 16; do
+    for clients in ${FLOOR_CLIENTS:-4 8 16}; do
         tps=$(floor_run "$clients" 1)
         [ -n "$tps" ] || {
             show_tail "$OUT/pgbench.log"
