@@ -75,7 +75,7 @@ static struct tk_arena_block *new_block(size_t total)
 
 static void drop_block(struct tk_arena_block *block)
 {
-    if (block->cap != FIRST_BLOCK - sizeof(*block) || kept_count >= KEPT_BLOCKS) {
+    if (block->cap != FIRST_BLOCK - sizeof(*block) || kept_count + 1 > KEPT_BLOCKS) {
         free(block);
         return;
     }
