@@ -57,23 +57,11 @@ void events_create(struct tk_http_req *req)
 void events_list(struct tk_http_req *req)
 {
     struct event_service *service = req->app;
-    struct tk_uuid after;
-    int64_t limit;
-    if (query_page(req, &after, &limit))
-        return;
-    struct query *query = query_new(req);
-    query->limit = limit;
-    event_list(&query->op, &after, limit + 1);
-    query_list(query, service->catalogue, write_event);
+    query_get_page(req, service->catalogue, event_list, write_event);
 }
 
 void events_get(struct tk_http_req *req)
 {
     struct event_service *service = req->app;
-    struct tk_uuid id;
-    if (tk_http_param_uuid(req, 0, &id))
-        return;
-    struct query *query = query_new(req);
-    event_select(&query->op, &id);
-    query_one(query, service->catalogue, 200, write_event);
+    query_get_one(req, service->catalogue, event_select, write_event);
 }

@@ -81,25 +81,13 @@ void organizers_create(struct tk_http_req *req)
 void organizers_list(struct tk_http_req *req)
 {
     struct event_service *service = req->app;
-    struct tk_uuid after;
-    int64_t limit;
-    if (query_page(req, &after, &limit))
-        return;
-    struct query *query = query_new(req);
-    query->limit = limit;
-    organizer_list(&query->op, &after, limit + 1);
-    query_list(query, service->catalogue, write_organizer);
+    query_get_page(req, service->catalogue, organizer_list, write_organizer);
 }
 
 void organizers_get(struct tk_http_req *req)
 {
     struct event_service *service = req->app;
-    struct tk_uuid id;
-    if (tk_http_param_uuid(req, 0, &id))
-        return;
-    struct query *query = query_new(req);
-    organizer_select(&query->op, &id);
-    query_one(query, service->catalogue, 200, write_organizer);
+    query_get_one(req, service->catalogue, organizer_select, write_organizer);
 }
 
 void organizers_patch(struct tk_http_req *req)

@@ -80,25 +80,13 @@ void locations_create(struct tk_http_req *req)
 void locations_list(struct tk_http_req *req)
 {
     struct event_service *service = req->app;
-    struct tk_uuid after;
-    int64_t limit;
-    if (query_page(req, &after, &limit))
-        return;
-    struct query *query = query_new(req);
-    query->limit = limit;
-    location_list(&query->op, &after, limit + 1);
-    query_list(query, service->catalogue, write_location);
+    query_get_page(req, service->catalogue, location_list, write_location);
 }
 
 void locations_get(struct tk_http_req *req)
 {
     struct event_service *service = req->app;
-    struct tk_uuid id;
-    if (tk_http_param_uuid(req, 0, &id))
-        return;
-    struct query *query = query_new(req);
-    location_select(&query->op, &id);
-    query_one(query, service->catalogue, 200, write_location);
+    query_get_one(req, service->catalogue, location_select, write_location);
 }
 
 void halls_create(struct tk_http_req *req)
@@ -139,10 +127,5 @@ void halls_list(struct tk_http_req *req)
 void halls_get(struct tk_http_req *req)
 {
     struct event_service *service = req->app;
-    struct tk_uuid id;
-    if (tk_http_param_uuid(req, 0, &id))
-        return;
-    struct query *query = query_new(req);
-    hall_select(&query->op, &id);
-    query_one(query, service->catalogue, 200, write_hall);
+    query_get_one(req, service->catalogue, hall_select, write_hall);
 }

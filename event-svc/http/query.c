@@ -141,3 +141,25 @@ enum tk_err query_page(struct tk_http_req *req, struct tk_uuid *after, int64_t *
     enum tk_err err = tk_http_limit(req, QUERY_PAGE_DEFAULT, QUERY_PAGE_MAX, limit);
     return err ? err : tk_http_cursor(req, after);
 }
+
+void query_get_one(struct tk_http_req *req, struct tk_pg *pg, query_select_fn *select, query_row_fn *row)
+{
+    struct tk_uuid id;
+    if (tk_http_param_uuid(req, 0, &id))
+        return;
+    struct query *query = query_new(req);
+    select(&query->op, &id);
+    query_one(query, pg, 200, row);
+}
+
+void query_get_page(struct tk_http_req *req, struct tk_pg *pg, query_select_page_fn *select, query_row_fn *row)
+{
+    struct tk_uuid after;
+    int64_t limit;
+    if (query_page(req, &after, &limit))
+        return;
+    struct query *query = query_new(req);
+    query->limit = limit;
+    select(&query->op, &after, limit + 1); /* one more tells whether there is a next page */
+    query_list(query, pg, row);
+}

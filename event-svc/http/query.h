@@ -62,6 +62,16 @@ void query_respond_row(struct query *query, const PGresult *rows);
 /** `?limit=` and `?cursor=` of a list; on nonsense the request has been answered. */
 TK_MUSTCHECK enum tk_err query_page(struct tk_http_req *req, struct tk_uuid *after, int64_t *limit);
 
+/** Fills an operation with the select of one row by id, or of `limit` rows after one; the adapters' functions. */
+typedef void query_select_fn(struct tk_pg_op *op, const struct tk_uuid *id);
+typedef void query_select_page_fn(struct tk_pg_op *op, const struct tk_uuid *after, int64_t limit);
+
+/** A whole GET handler: the row named by the path's first parameter, 404 when there is none. Ends the request. */
+void query_get_one(struct tk_http_req *req, struct tk_pg *pg, query_select_fn *select, query_row_fn *row);
+
+/** A whole GET handler: a page of rows, by `?limit=` and `?cursor=`. Ends the request. */
+void query_get_page(struct tk_http_req *req, struct tk_pg *pg, query_select_page_fn *select, query_row_fn *row);
+
 #define QUERY_PAGE_DEFAULT 50
 #define QUERY_PAGE_MAX     200
 #define QUERY_MAX_ANSWER   (4u << 20) /* 200 rows with the longest texts */

@@ -123,33 +123,17 @@ void sessions_create(struct tk_http_req *req)
 void sessions_list(struct tk_http_req *req)
 {
     struct event_service *service = req->app;
-    struct tk_uuid after;
-    int64_t limit;
-    if (query_page(req, &after, &limit))
-        return;
-    struct query *query = query_new(req);
-    query->limit = limit;
-    session_list(&query->op, &after, limit + 1);
-    query_list(query, service->catalogue, write_session);
-}
-
-static void get_one(struct tk_http_req *req, query_row_fn *row)
-{
-    struct event_service *service = req->app;
-    struct tk_uuid id;
-    if (tk_http_param_uuid(req, 0, &id))
-        return;
-    struct query *query = query_new(req);
-    session_select(&query->op, &id);
-    query_one(query, service->catalogue, 200, row);
+    query_get_page(req, service->catalogue, session_list, write_session);
 }
 
 void sessions_get(struct tk_http_req *req)
 {
-    get_one(req, write_session);
+    struct event_service *service = req->app;
+    query_get_one(req, service->catalogue, session_select, write_session);
 }
 
 void sessions_pricing(struct tk_http_req *req)
 {
-    get_one(req, write_pricing);
+    struct event_service *service = req->app;
+    query_get_one(req, service->catalogue, session_select, write_pricing);
 }
