@@ -133,7 +133,10 @@ static void start_job(struct generator *g, struct worker *w, int64_t due_us)
             return;
         }
         new_user(g, w);
-        request_reserve(&g->seats, w->seats, w->user, &w->conn.out);
+        if (g->opt.workload == WORKLOAD_BEST)
+            request_best(&g->seats, w->seats, w->user, &w->conn.out);
+        else
+            request_reserve(&g->seats, w->seats, w->user, &w->conn.out);
     }
     tk_list_remove(&w->idle);
     w->due_us = due_us;
@@ -231,8 +234,10 @@ static void on_response(struct generator *g, struct worker *w, const struct resp
     } else if (response->status == 200 && w->confirming) {
         note_answer(g, "confirmed ", response->body, id);
     }
-    if (response->status == 503 && !w->confirming && g->opt.workload != WORKLOAD_GET)
+    if (response->status == 503 && !w->confirming && g->opt.workload != WORKLOAD_GET) {
         seats_return(&g->seats, w->seats);
+        g->out_of_seats = false;
+    }
     w->confirming = false;
     job_ended(g, w, response->status == 503);
 }
@@ -286,7 +291,7 @@ static void take_event(struct generator *g, struct worker *w)
         worker_broke(g, w);
 }
 
-/* Out of seats: the measured part ends with the last answer. */
+/* Out of seats or of requests: the measured part ends with the last answer. */
 static bool is_over(struct generator *g, int64_t now)
 {
     if (g->out_of_seats && g->end_us > now && !any_busy(g))

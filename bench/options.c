@@ -22,16 +22,18 @@ struct option_row {
 #define MEMBER(name) offsetof(struct options, name)
 
 static const struct option_row rows[] = {
-    {"workload", OPTION_WORKLOAD, MEMBER(workload), "reserve, booking, refuse or get"},
+    {"workload", OPTION_WORKLOAD, MEMBER(workload), "reserve, booking, refuse, get or best"},
     {"port", OPTION_WHOLE, MEMBER(port), "of the service, at 127.0.0.1"},
     {"connections", OPTION_WHOLE, MEMBER(connections), "keep-alive connections, 64"},
     {"rate", OPTION_NUMBER, MEMBER(rate), "jobs per second; 0: closed loop"},
     {"seconds", OPTION_NUMBER, MEMBER(seconds), "measured, 10"},
     {"warmup", OPTION_NUMBER, MEMBER(warmup), "seconds before that, 2"},
-    {"seats", OPTION_TEXT, MEMBER(seats_file), "file of \"session_id session_seat_id\" lines"},
+    {"seats", OPTION_TEXT, MEMBER(seats_file),
+     "file of \"session_id session_seat_id\" lines; for best: \"session_id section\""},
     {"skip", OPTION_WHOLE, MEMBER(skip), "lines of that file to leave out"},
     {"min", OPTION_WHOLE, MEMBER(seats_min), "fewest seats in a reservation, 1"},
     {"max", OPTION_WHOLE, MEMBER(seats_max), "most seats in a reservation, 4"},
+    {"requests", OPTION_WHOLE, MEMBER(requests), "for best: how many"},
     {"path", OPTION_TEXT, MEMBER(path), "for get"},
     {"header", OPTION_TEXT, MEMBER(header), "for get: one more header line"},
     {"answers", OPTION_TEXT, MEMBER(answers_file), "file for the ids that were answered"},
@@ -66,7 +68,7 @@ static double number(const char *text)
 
 static enum workload workload_of(const char *name)
 {
-    static const char *const names[] = {"reserve", "booking", "refuse", "get"};
+    static const char *const names[] = {"reserve", "booking", "refuse", "get", "best"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(names[i], name) == 0)
             return (enum workload)i;
@@ -95,7 +97,8 @@ static void set(struct options *opt, const struct option_row *row, const char *v
 static bool makes_sense(const struct options *opt)
 {
     bool has_input = opt->workload == WORKLOAD_GET ? opt->path != NULL : opt->seats_file != NULL;
-    return has_input && opt->port > 0 && opt->port < 65536 && opt->connections > 0 && opt->seats_min > 0 &&
+    bool has_end = opt->workload != WORKLOAD_BEST || opt->requests > 0;
+    return has_input && has_end && opt->port > 0 && opt->port < 65536 && opt->connections > 0 && opt->seats_min > 0 &&
            opt->seats_max >= opt->seats_min && opt->seconds > 0;
 }
 

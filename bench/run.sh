@@ -7,7 +7,7 @@
 # docs/PERFORMANCE.md tells how to read the figures.
 #
 #   BENCH_REPEATS BENCH_SECONDS BENCH_CONNECTIONS   how often, how long, how wide (defaults by mode, below)
-#   BENCH_SCALE                                     size of what is slow to set up (W7, G1), 1 by default
+#   BENCH_SCALE                                     size of what takes long (W7, G1: 1 by default; W2, W4: 0.1, but 1 in full)
 #   BENCH_HOOK                                      a command to run beside each measured load; bench/profile.sh uses it
 set -euo pipefail
 # shellcheck source=deploy/lib.sh
@@ -22,24 +22,28 @@ set -euo pipefail
 . "$ROOT/bench/lib/floor.sh"
 # shellcheck source=bench/lib/workloads.sh
 . "$ROOT/bench/lib/workloads.sh"
+# shellcheck source=bench/lib/spike.sh
+. "$ROOT/bench/lib/spike.sh"
+# shellcheck source=bench/lib/growth.sh
+. "$ROOT/bench/lib/growth.sh"
 # shellcheck source=bench/lib/report.sh
 . "$ROOT/bench/lib/report.sh"
 
 LOADGEN=$ROOT/build/release/bench/loadgen
 OUT=$ROOT/.run/bench
 QUICK='W3 R2 W1 W5 R1'
-STANDARD='W1 W3 R2 R1 W5 W6 W7 L1 M1 overload sweep'
+STANDARD='W1 W2 W4 W3 R2 R1 W5 W6 W7 L1 M1 overload sweep'
 FULL="$STANDARD G1"
 
 choose() {
     case ${1:-quick} in
     quick) WORKLOADS=$QUICK ONE_STACK=1 REPEATS=3 SECONDS_EACH=2 WARMUP=1 FLOOR_CLIENTS=8 ;;
     standard) WORKLOADS=$STANDARD ;;
-    full) WORKLOADS=$FULL ;;
+    full) WORKLOADS=$FULL SPIKE_SCALE=1 ;;
     *) WORKLOADS=$* ;;
     esac
     REPEATS=${BENCH_REPEATS:-${REPEATS:-3}} SECONDS_EACH=${BENCH_SECONDS:-${SECONDS_EACH:-8}} WARMUP=${WARMUP:-2}
-    CONNECTIONS=${BENCH_CONNECTIONS:-256} SCALE=${BENCH_SCALE:-1}
+    CONNECTIONS=${BENCH_CONNECTIONS:-256} SCALE=${BENCH_SCALE:-1} SPIKE_SCALE=${BENCH_SCALE:-${SPIKE_SCALE:-0.1}}
 }
 
 finish() {

@@ -36,11 +36,21 @@ uint64_t random_next(uint64_t *state)
     return *state;
 }
 
+static struct seat_range take_section(struct seats *seats, size_t wanted, size_t requests, uint64_t *random)
+{
+    if (seats->next == requests || seats->count == 0)
+        return (struct seat_range){0};
+    seats->next++;
+    return (struct seat_range){.first = random_next(random) % seats->count, .count = wanted};
+}
+
 struct seat_range seats_take(struct seats *seats, const struct options *opt, uint64_t *random)
 {
     if (seats->returned_count > 0)
         return seats->returned[--seats->returned_count];
     size_t wanted = (size_t)opt->seats_min + random_next(random) % (size_t)(opt->seats_max - opt->seats_min + 1);
+    if (opt->workload == WORKLOAD_BEST)
+        return take_section(seats, wanted, (size_t)opt->requests, random);
     if (opt->workload == WORKLOAD_REFUSE && seats->next + wanted > seats->count)
         seats->next = 0;
     const struct seat *first = &seats->list[seats->next];
@@ -89,6 +99,21 @@ void request_reserve(struct seats *seats, struct seat_range range, const char *u
         tk_buf_append_str(&seats->body, "\"}");
     }
     tk_buf_append_str(&seats->body, "]}");
+    put_head(out, "/api/v1/reservations", "", user, seats->body.len);
+    tk_buf_append_slice(out, tk_buf_slice(&seats->body));
+}
+
+void request_best(struct seats *seats, struct seat_range range, const char *user, struct tk_buf *out)
+{
+    const struct seat *section = &seats->list[range.first];
+    tk_buf_reset(&seats->body);
+    tk_buf_append_str(&seats->body, "{\"session_id\":\"");
+    tk_buf_append_str(&seats->body, section->session);
+    tk_buf_append_str(&seats->body, "\",\"section\":\"");
+    tk_buf_append_str(&seats->body, section->seat);
+    tk_buf_append_str(&seats->body, "\",\"quantity\":");
+    tk_buf_append_i64(&seats->body, (int64_t)range.count);
+    tk_buf_append_str(&seats->body, "}");
     put_head(out, "/api/v1/reservations", "", user, seats->body.len);
     tk_buf_append_slice(out, tk_buf_slice(&seats->body));
 }

@@ -33,7 +33,7 @@ dump_both_sides() {
         sort >"$OUT/booked.txt"
     stack_sql booking_db "SELECT session_seat_id, reservation_id, 'sold' FROM tickets WHERE status <> 'refunded'" |
         sort >"$OUT/tickets.txt"
-    stack_sql booking_db "SELECT 'created ' || id FROM reservations UNION ALL
+    stack_sql booking_db "SELECT 'created ' || id FROM reservations WHERE created_at > now() - interval '1 day' UNION ALL
         SELECT 'confirmed ' || id FROM reservations WHERE status = 'confirmed'" | sort >"$OUT/stored.txt"
 }
 

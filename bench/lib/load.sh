@@ -115,14 +115,16 @@ ticks_of() {
 
 created_so_far() { grep -c '^created' "$OUT/answers.txt" 2>/dev/null || true; }
 
-# accounted COMMAND…: runs it and notes microseconds of processor time per reservation made meanwhile, by part.
+# accounted COMMAND…: runs it and notes microseconds of processor time per reservation made meanwhile, or per answer where
+# the run counts those, by part.
 accounted() {
-    local before
+    local before jobs
     before=$(created_so_far)
     cpu_ticks >"$OUT/cpu.before"
     "$@" || return 1
     cpu_ticks >"$OUT/cpu.after"
-    note "$(awk -v jobs="$(($(created_so_far) - ${before:-0}))" -v tick="$(getconf CLK_TCK)" '
+    jobs=$(run_field 'answered // empty')
+    note "$(awk -v jobs="${jobs:-$(($(created_so_far) - ${before:-0}))}" -v tick="$(getconf CLK_TCK)" '
         NR == FNR { used[$1] -= $2; next }
         { used[$1] += $2 }
         END { printf "{\"cpu_us\": {"

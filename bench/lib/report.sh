@@ -35,7 +35,7 @@ environment() {
         --argjson fdatasync "${FDATASYNC:-0}" --argjson steal "$(steal_percent)" --argjson connections "$CONNECTIONS" \
         '{cpu: $cpu, cores: $cores, memory_mb: $memory_mb, versions: {kernel: $kernel, postgres: $postgres, redis: $redis,
           rabbitmq: $rabbitmq, h2o: $h2o, libpq: $libpq, compiler: $compiler, commit: $commit},
-          fdatasync_per_s: $fdatasync, steal_percent: $steal, connections: $connections}'
+          "fdatasync/s": $fdatasync, "steal %": $steal, connections: $connections}'
 }
 
 # report_row NAME: a line of the table, when there is a figure.
@@ -63,6 +63,6 @@ report_end() {
     jq -r 'keys[] | select(. != "env")' "$OUT/summary.json" | while read -r name; do
         report_row "$name"
     done
-    jq -r '.env | "on \(.cores) x \(.cpu), \(.fdatasync_per_s) fdatasync/s, steal \(.steal_percent) %, Postgres \(.versions.postgres)"' "$OUT/summary.json"
+    jq -r '.env | "on \(.cores) x \(.cpu), \(.["fdatasync/s"]) fdatasync/s, steal \(.["steal %"]) %, Postgres \(.versions.postgres)"' "$OUT/summary.json"
     good "written to ${OUT#"$ROOT"/}/summary.json"
 }

@@ -37,13 +37,16 @@ make_catalogue() {
         \"organizer_id\": \"$organizer\"}" | jq -er .event_id)
 }
 
-# make_session SEATS: a hall of its own with a session in it, in rows of 50; sets SESSION.
+# make_session SECTIONS ROWS COLUMNS: a hall of its own with a session in it, its sections called 1, 2 and so on, of ROWS x
+# COLUMNS seats each; sets SESSION.
 make_session() {
-    local hall day
+    local hall day layout
     day=$((++SESSION_DAY))
-    hall=$(post "$EVENT_URL/api/v1/locations/$LOCATION/halls" "{\"name\": \"Hall $day\", \"capacity\": $1}" | jq -er .hall_id)
-    post "$EVENT_URL/api/v1/halls/$hall/seats/bulk" "[{\"section\": \"A\", \"row_count\": $((($1 + 49) / 50)),
-        \"col_count\": 50, \"seat_type\": \"standard\"}]" >/dev/null
+    layout=$(jq -n --argjson sections "$1" --argjson rows "$2" --argjson columns "$3" '[range(1; $sections + 1) |
+        {section: "\(.)", row_count: $rows, col_count: $columns, seat_type: "standard"}]')
+    hall=$(post "$EVENT_URL/api/v1/locations/$LOCATION/halls" "{\"name\": \"Hall $day\", \"capacity\": $(($1 * $2 * $3))}" |
+        jq -er .hall_id)
+    post "$EVENT_URL/api/v1/halls/$hall/seats/bulk" "$layout" >/dev/null
     SESSION=$(post "$EVENT_URL/api/v1/sessions" "{\"event_id\": \"$EVENT\", \"hall_id\": \"$hall\", \"base_price\": \"80.00\",
         \"start_time\": \"$(date -u -d "+$day days" +%FT18:00:00Z)\", \"end_time\": \"$(date -u -d "+$day days" +%FT21:00:00Z)\"}" |
         jq -er .session_id)
@@ -57,12 +60,23 @@ put_on_sale() {
     local i list=''
     [ -n "${LOCATION:-}" ] || make_catalogue || return 1
     for ((i = 0; i < $1; i++)); do
-        make_session "$2" || return 1
+        make_session 1 "$((($2 + 49) / 50))" 50 || return 1
         list+="'$SESSION',"
     done
     stack_sql event_service "ANALYZE session_seats, seats, sessions; SELECT session_id || ' ' || session_seat_id FROM session_seats
         WHERE session_id IN (${list%,}) ORDER BY seat_order / 50, session_id, seat_order" >"$OUT/seats.txt"
     SEATS_USED=0
+}
+
+# sections_on_sale SESSIONS SECTIONS: new sessions of so many sections with 400 seats; $OUT/sections.txt has them all.
+sections_on_sale() {
+    local i
+    [ -n "${LOCATION:-}" ] || make_catalogue || return 1
+    for ((i = 0; i < $1; i++)); do
+        make_session "$2" 20 20 || return 1
+        seq -f "$SESSION %.0f" "$2"
+    done >"$OUT/sections.txt"
+    stack_sql event_service 'ANALYZE session_seats, seats, sessions'
 }
 
 # settings for one run of a service; both are restarted, and again without arguments.

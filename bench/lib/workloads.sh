@@ -5,6 +5,8 @@
 describe() {
     case $1 in
     W1) echo 'complete bookings: reserve 1-4 seats, confirm, SOLD in event-svc' ;;
+    W2) echo 'spike: best-available requests of 1-4 seats, six for each seat, over 5 sessions' ;;
+    W4) echo 'the same requests, all for one section of 400 seats' ;;
     W3) echo 'reservations of 1-4 seats' ;;
     W5) echo 'refusals when sold out' ;;
     W6) echo 'seat map of 20,000 seats' ;;
@@ -20,19 +22,46 @@ describe() {
     esac
 }
 
-# run_workload NAME: nothing is left of a workload that fails.
-run_workload() {
-    local before
-    fresh_stack || return 1
-    rm -f "$OUT/$1.runs" "$OUT/$1.json"
-    [ -n "${ONE_STACK:-}" ] || rm -f "$OUT/answers.txt"
-    if "measure_$1" && check; then
-        [ -n "${ONE_STACK:-}" ] || say "mean batch (batches): $(batch_sizes)"
-        report_row "$1"
-        return 0
-    fi
-    rm -f "$OUT/$1.json"
+# figures_of NAME: the rows of the summary that this workload makes.
+figures_of() {
+    case $1 in
+    W6) echo W6_304 W6_delta W6_full W6_map ;;
+    L1) echo L1 L2 ;;
+    R1) echo R1 floor ;;
+    R2) echo R2 unbatched ;;
+    G1) echo G1_1000 G1_100000 G1_1000000 G1_5000000 G1_again G1 ;;
+    *) echo "$1" ;;
+    esac
+}
+
+# checked NAME: measures, on this stack. Nothing is left of a workload that fails its check, least of all a figure.
+checked() {
+    forget "$1"
+    "measure_$1" && check && return 0
+    forget "$1"
     return 1
+}
+
+forget() {
+    local name
+    for name in $(figures_of "$1"); do
+        rm -f "$OUT/$name.runs" "$OUT/$name.json"
+    done
+    case $1 in
+    L1) rm -f "$OUT/quantiles.dat" ;;
+    sweep) rm -f "$OUT/sweep.dat" ;;
+    esac
+}
+
+run_workload() {
+    local name
+    fresh_stack || return 1
+    [ -n "${ONE_STACK:-}" ] || rm -f "$OUT/answers.txt"
+    checked "$1" || return 1
+    [ -n "${ONE_STACK:-}" ] || say "mean batch (batches): $(batch_sizes)"
+    for name in $(figures_of "$1"); do
+        report_row "$name"
+    done
 }
 
 # enough_seats RATE: on sale for a run at this many reservations (of 2.5 seats on average) per second.
@@ -45,7 +74,7 @@ seats_on_sale() { put_on_sale "$((($1 + 49999) / 50000))" 50000; }
 
 # need NAME: the figure of another workload, measured now, on this stack, when this run has not done so yet.
 need() {
-    [ -f "$OUT/$1.json" ] || { "measure_$1" && check; }
+    [ -f "$OUT/$1.json" ] || checked "$1"
 }
 
 repeat_sales() { # NAME FIELD UNIT ARGUMENTS…
@@ -138,7 +167,6 @@ measure_L1() {
     jq -s '{median: (map(.to_sold.p99_ms) | sort | .[length / 2 | floor]), worst: (map(.to_sold.p99_ms) | max), unit: "ms",
         p50_ms: (map(.to_sold.p50_ms) | sort | .[length / 2 | floor]), p99_ms: (map(.to_sold.p99_ms) | sort | .[length / 2 | floor]),
         p999_ms: (map(.to_sold.p999_ms) | sort | .[length / 2 | floor])}' "$OUT/L1.runs" >"$OUT/L2.json"
-    report_row L2
 }
 
 # Rows for the plots: offered and sold bookings/s, reserve p50 p99 p99.9, confirm p99, confirm to SOLD p99 (ms), 503 answers.
@@ -151,7 +179,7 @@ measure_sweep() {
         rate=$(portion "$(figure W1)" "$(awk -v p=$percent 'BEGIN { print p / 100 }')")
         SECONDS_EACH=5 book --rate "$rate" --connections 2000 && note_confirm_to_sold || return 1
         jq -r --argjson rate "$rate" '[$rate, .sold_per_s, .first.p50_ms, .first.p99_ms, .first.p999_ms, .confirm.p99_ms,
-            .to_sold.p99_ms, .overloaded] | join(" ")' "$OUT/last.json" | tee -a "$OUT/sweep.dat" | sed 's/^/    /'
+            .to_sold.p99_ms, .overloaded] | join(" ")' "$OUT/last.json" >>"$OUT/sweep.dat"
     done
 }
 
@@ -173,25 +201,45 @@ measure_W5() {
     done
     fold W5 refused_per_s refusals/s
     add W5 "$(jq -s '{created: (map(.created) | add)}' "$OUT/W5.runs")"
-    [ "$(jq .created "$OUT/W5.json")" = 0 ] || complain "a sold seat was sold again"
+    [ "$(jq .created "$OUT/W5.json")" = 0 ] || {
+        complain "a sold seat was sold again"
+        return 1
+    }
 }
 
-measure_read() { # NAME FIELD HEADER
+measure_read() { # NAME FIELD PATH HEADER
     local i
     for ((i = 0; i < REPEATS; i++)); do
-        load --port "$EVENT_SERVICE_PORT" --workload get --path "/api/v1/sessions/$SESSION/seat-map" --header "$3" --connections 64 ||
+        load --port "$EVENT_SERVICE_PORT" --workload get --path "/api/v1/sessions/$SESSION/$3" --header "$4" --connections 64 ||
             return 1
         keep "$1"
     done
     fold "$1" "$2" answers/s
+    add "$1" "{\"body_bytes\": $(curl -sS -H "$4" "$EVENT_URL/api/v1/sessions/$SESSION/$3" | wc -c)}"
 }
 
+# W6 is the availability, which clients poll: unchanged, what a hundred sold seats changed, and everything; W6_map is the
+# seat map of the contract.
 measure_W6() {
-    local etag
+    local etag version url
     put_on_sale 1 20000 || return 1
-    etag=$(curl -fsS -o /dev/null -D - "$EVENT_URL/api/v1/sessions/$SESSION/seat-map" | tr -d '\r' | sed -n 's/^[Ee][Tt]ag: //p')
-    measure_read W6_full ok_per_s 'accept-encoding: gzip' && report_row W6_full &&
-        measure_read W6_304 not_modified_per_s "if-none-match: $etag" && report_row W6_304
+    url=$EVENT_URL/api/v1/sessions/$SESSION
+    version=$(curl -fsS "$url/availability" | jq -er .version) && hold_some 40 || return 1
+    [ "$(curl -fsS "$url/availability?since=$version" | jq '.changes | length')" -gt 0 ] || {
+        complain "no delta since version $version"
+        return 1
+    }
+    etag=$(curl -fsS -o /dev/null -D - "$url/availability" | tr -d '\r' | sed -n 's/^[Ee][Tt]ag: //p')
+    measure_read W6_304 not_modified_per_s availability "if-none-match: $etag" &&
+        measure_read W6_delta ok_per_s "availability?since=$version" 'accept: application/json' &&
+        measure_read W6_full ok_per_s availability 'accept: application/json' &&
+        measure_read W6_map ok_per_s seat-map 'accept-encoding: gzip'
+}
+
+# hold_some COUNT: so many reservations, one after the other.
+hold_some() {
+    head -n $(($1 * 4)) "$OUT/seats.txt" >"$OUT/some.txt"
+    load --port "$BOOKING_SERVICE_PORT" --seats "$OUT/some.txt" --answers "$OUT/answers.txt" --workload reserve --connections 1 --warmup 0
 }
 
 # --- W7 ----------------------------------------------------------------------------------------------------------------
@@ -236,7 +284,7 @@ measure_W7() {
         p99_ms: $run[0].first.p99_ms}' >"$OUT/W7.json"
 }
 
-# --- M1, G1 ------------------------------------------------------------------------------------------------------------
+# --- M1 ----------------------------------------------------------------------------------------------------------------
 
 resident_mb() {
     local name
@@ -262,36 +310,4 @@ measure_M1() {
     jq -n --argjson during "$during" --argjson before "$before" --slurpfile a "$OUT/idle.$EVENT_SERVICE_PORT" \
         --slurpfile b "$OUT/idle.$BOOKING_SERVICE_PORT" '{median: $during, worst: $during, unit: "MB", runs: 1,
         before_mb: $before, broken: ($a[0].broken + $b[0].broken)}' >"$OUT/M1.json"
-}
-
-# old_rows COUNT: ended reservations and their holds, written by hand, older than everything else.
-old_rows() {
-    local id="('0190' || lpad(to_hex(n), 28, '0'))::uuid"
-    stack_sql booking_db "INSERT INTO reservations (id, user_id, session_id, status, expiry_time, seats_count, total_minor, currency)
-            SELECT $id, $id, '$SESSION', 'expired', now() - interval '1 year' + n * interval '1 ms', 1, 8000, 'EUR'
-            FROM generate_series(1, $1) AS n;
-        INSERT INTO reservation_items (reservation_id, item_no, id, session_seat_id, row_number, seat_number, price_minor, final_minor)
-            SELECT $id, 1, $id, $id, '1', '1', 8000, 8000 FROM generate_series(1, $1) AS n;
-        ANALYZE reservations, reservation_items"
-    stack_sql event_service "INSERT INTO holds (session_id, reservation_id, state, reserved_until, session_seat_ids)
-            SELECT '$SESSION', $id, 'released', now() - interval '1 year' + n * interval '1 ms', '{}'
-            FROM generate_series(1, $1) AS n;
-        ANALYZE holds"
-}
-
-# 100,000 seats are the least that last for a measurement; each step has two old reservations per seat.
-measure_G1() {
-    local seats first=0 SECONDS_EACH WARMUP
-    SECONDS_EACH=4 WARMUP=1
-    for seats in 100000 1000000 5000000; do
-        seats=$(portion "$seats" "$SCALE")
-        fresh_stack && rm -f "$OUT/answers.txt" "$OUT/G1_$seats.runs" && put_on_sale "$(((seats + 49999) / 50000))" 50000 || return 1
-        old_rows $((seats * 2)) || return 1
-        SEATS_NEEDED=0
-        repeat_sales "G1_$seats" created_per_s reservations/s --workload reserve || return 1
-        [ "$first" != 0 ] || first=$(figure "G1_$seats")
-        say "$seats seats, $((seats * 2)) old reservations: $(figure "G1_$seats") reservations/s"
-    done
-    jq -n --argjson first "$first" --argjson last "$(figure "G1_$seats")" '{median: (($first / $last - 1) * 100), unit: "% slower",
-        worst: (($first / $last - 1) * 100), smallest: $first, largest: $last}' >"$OUT/G1.json"
 }
