@@ -7,26 +7,29 @@
 
 /* --- begin --------------------------------------------------------------------------------------------------------- */
 
+/*
+ * Waiting for a row's lock ends in a second look at the row as it is then, so the conditions on it need no lock of their
+ * own beforehand. Rows are locked in the order of the array (write_queue.h).
+ */
 const struct tk_pg_statement sql_begin_cas = {
     "begin_cas",
-    "WITH want AS ("
-    " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])"
-    "  AS w(id, user_id, attempt_id, payment_id, request_id)"
-    "), begun AS ("
-    " UPDATE reservations r SET status = 'paying', revision = r.revision + 1, updated_at = now() FROM want w"
+    "WITH begun AS ("
+    " UPDATE reservations r SET status = 'paying', revision = r.revision + 1, updated_at = now()"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) WITH ORDINALITY"
+    "  AS w(id, user_id, attempt_id, payment_id, request_id, ord)"
     " WHERE r.id = w.id AND r.user_id = w.user_id AND r.status = 'active' AND r.expiry_time > now()"
-    " RETURNING r.id, r.revision, r.total_minor, r.currency, w.attempt_id, w.payment_id, w.request_id"
+    " RETURNING r.*, w.attempt_id, w.payment_id, w.request_id, w.ord"
     "), attempts AS ("
     " INSERT INTO payment_attempts (reservation_id, id, payment_id, amount_minor, currency)"
     " SELECT id, attempt_id, payment_id, total_minor, currency FROM begun"
     "), history AS ("
     " INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason, request_id)"
     " SELECT id, revision, 'active', 'paying', 'user', 'payment begun', request_id FROM begun"
-    ") SELECT count(*) FROM begun",
+    ") SELECT r.ord, true, " RESERVATION_COLUMNS " FROM begun r",
 };
 
-const struct tk_pg_statement sql_begin_reread = {
-    "begin_reread",
+const struct tk_pg_statement sql_begin_look = {
+    "begin_look",
     "SELECT w.ord, EXISTS (SELECT 1 FROM payment_attempts a WHERE a.reservation_id = r.id AND a.id = w.attempt_id"
     "  AND a.status = 'pending'), " RESERVATION_COLUMNS
     " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) WITH ORDINALITY AS w(id, user_id, attempt_id, ord)"
@@ -44,22 +47,30 @@ static struct begin_item *begin_of(struct write_item *item)
     return TK_CONTAINER_OF(item, struct begin_item, base);
 }
 
+static void fill_begin_items(struct tk_pg_op *op, struct write_item *const *items, size_t count)
+{
+    struct tk_params *p = tk_pg_op_step(op, &sql_begin_items);
+    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+}
+
 static void fill_begin(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
-    struct tk_params *p = tk_pg_op_step(op, &sql_lock_reservations);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
-    p = tk_pg_op_step(op, &sql_begin_cas);
+    struct tk_params *p = tk_pg_op_step(op, &sql_begin_cas);
     ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
     ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->user_id);
     ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->attempt_id);
     ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->payment_id);
     ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(begin_of(items[i])->request_id));
-    p = tk_pg_op_step(op, &sql_begin_reread);
+    fill_begin_items(op, items, count);
+}
+
+static void fill_begin_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)
+{
+    struct tk_params *p = tk_pg_op_step(op, &sql_begin_look);
     ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
     ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->user_id);
     ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->attempt_id);
-    p = tk_pg_op_step(op, &sql_begin_items);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    fill_begin_items(op, items, count);
 }
 
 static enum confirm_answer refusal_of(const struct reservation *r)
@@ -89,10 +100,11 @@ static void read_begin_row(struct begin_item *item, const PGresult *rows, int ro
         item->refusal = refusal_of(item->reservation);
 }
 
+/** Both statements, the one that begins and the one that looks, answer with the same columns. */
 static void read_begin(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)
 {
-    const PGresult *found = outcome->rows[2];
-    const PGresult *seats = outcome->rows[3];
+    const PGresult *found = outcome->rows[0];
+    const PGresult *seats = outcome->rows[1];
     for (size_t i = 0; i < count; i++) {
         begin_of(items[i])->reservation = NULL;
         begin_of(items[i])->refusal = CONFIRM_ANSWER_NOT_FOUND;
@@ -110,48 +122,49 @@ const struct write_kind payment_begin_kind = {
     .name = "begin_payment",
     .fill = fill_begin,
     .read = read_begin,
+    .look_fill = fill_begin_look,
+    .look_read = read_begin,
 };
 
 /* --- settle -------------------------------------------------------------------------------------------------------- */
 
 /*
- * The tickets' ids come as one array; a reservation's begin behind $11's element. Joined to unnest() they would be looked
- * through once per reservation.
+ * A revision belongs to one attempt: who knows that of the paying reservation has read them together. So the reservation's
+ * row decides, and the attempt is found by the place it was seen at, since only the winner of that row changes it.
  */
 const struct tk_pg_statement sql_settle_apply = {
     "settle_apply",
-    "WITH want AS ("
-    " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],"
-    "  $8::text[], $9::text[], $11::integer[], $12::integer[])"
-    "  AS w(id, attempt_id, paid, revision, outbox_id, message, traceparent, request_id, actor, ticket_base, tickets)"
+    "WITH settled AS ("
+    " UPDATE reservations r SET status = CASE WHEN w.paid THEN 'confirmed' ELSE 'active' END::reservation_status,"
+    "  revision = r.revision + 1, updated_at = now()"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::bigint[], $5::uuid[], $6::text[], $7::text[], $8::text[],"
+    "  $9::text[]) WITH ORDINALITY"
+    "  AS w(id, attempt_id, paid, revision, outbox_id, message, traceparent, request_id, actor, ord)"
+    " JOIN payment_attempts a ON a.reservation_id = w.id AND a.id = w.attempt_id AND a.status = 'pending'"
+    " WHERE r.id = w.id AND r.status = 'paying' AND r.revision = w.revision"
+    " RETURNING r.id, r.revision, r.status, r.updated_at, w.paid, a.ctid AS attempt, w.outbox_id, w.message,"
+    "  w.traceparent, w.request_id, w.actor, w.ord"
     "), attempts AS ("
     " UPDATE payment_attempts a SET settled_at = now(),"
-    "  status = CASE WHEN w.paid THEN 'succeeded' ELSE 'failed' END::payment_status"
-    " FROM want w JOIN reservations r ON r.id = w.id AND r.status = 'paying' AND r.revision = w.revision"
-    " WHERE a.reservation_id = w.id AND a.id = w.attempt_id AND a.status = 'pending' RETURNING w.*"
-    "), settled AS ("
-    " UPDATE reservations r SET status = CASE WHEN a.paid THEN 'confirmed' ELSE 'active' END::reservation_status,"
-    "  revision = r.revision + 1, updated_at = now() FROM attempts a WHERE r.id = a.id"
-    " RETURNING r.id, r.user_id, r.session_id, r.currency, r.revision AS new_revision, r.status, a.paid, a.outbox_id,"
-    "  a.message, a.traceparent, a.request_id, a.actor, a.ticket_base, a.tickets"
+    "  status = CASE WHEN s.paid THEN 'succeeded' ELSE 'failed' END::payment_status"
+    " FROM settled s WHERE a.ctid = s.attempt"
     "), sold AS ("
-    " INSERT INTO tickets (id, reservation_id, user_id, session_id, session_seat_id, row_number, seat_number, price_minor,"
-    "  currency)"
-    " SELECT ($10::uuid[])[s.ticket_base + i.item_no], s.id, s.user_id, s.session_id, i.session_seat_id, i.row_number,"
-    "  i.seat_number, i.final_minor, s.currency"
-    " FROM settled s JOIN reservation_items i ON i.reservation_id = s.id AND i.item_no <= s.tickets WHERE s.paid"
+    " INSERT INTO tickets (id, reservation_id, session_seat_id)"
+    " SELECT t.id, t.reservation_id, t.session_seat_id FROM unnest($10::uuid[], $11::uuid[], $12::uuid[])"
+    "  AS t(id, reservation_id, session_seat_id)"
+    " WHERE (t.reservation_id IN (SELECT id FROM settled WHERE paid)) IS TRUE"
     "), messages AS ("
     " INSERT INTO outbox (id, routing_key, body, traceparent)"
     " SELECT outbox_id, 'reservation.confirmed', message, traceparent FROM settled WHERE paid"
     "), history AS ("
     " INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason, request_id)"
-    " SELECT id, new_revision, 'paying', status, actor, CASE WHEN paid THEN 'paid' ELSE 'payment failed' END, request_id"
+    " SELECT id, revision, 'paying', status, actor, CASE WHEN paid THEN 'paid' ELSE 'payment failed' END, request_id"
     " FROM settled"
-    ") SELECT count(*) FROM settled",
+    ") SELECT ord, status, revision, updated_at, paid, NOT paid FROM settled",
 };
 
-const struct tk_pg_statement sql_settle_reread = {
-    "settle_reread",
+const struct tk_pg_statement sql_settle_look = {
+    "settle_look",
     "SELECT w.ord, r.status, r.revision, r.updated_at, a.status = 'succeeded', a.status = 'failed'"
     " FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS w(id, attempt_id, ord)"
     " JOIN reservations r ON r.id = w.id JOIN payment_attempts a ON a.reservation_id = w.id AND a.id = w.attempt_id",
@@ -162,31 +175,33 @@ static struct settle_item *settle_of(struct write_item *item)
     return TK_CONTAINER_OF(item, struct settle_item, base);
 }
 
-/** $10 to $12: all tickets' ids, and per item how many come before its own, and how many those are. */
+/** One array parameter with an element per ticket; `r` and `seat` are in scope of `value`. */
+#define TICKET_ARRAY_PARAM(p, value)                                                                                       \
+    do {                                                                                                                   \
+        tk_params_array_begin((p), TK_OID_UUID);                                                                           \
+        for (size_t i = 0; i < count; i++) {                                                                               \
+            const struct reservation *r = settle_of(items[i])->reservation;                                                \
+            for (size_t seat = 0; seat < r->item_count && settle_of(items[i])->paid; seat++)                               \
+                tk_params_array_uuid((p), (value));                                                                        \
+        }                                                                                                                  \
+        tk_params_array_end(p);                                                                                            \
+    } while (0)
+
+/** A ticket has the id of the reservation's item, so confirming again could never make a second one. */
 static void fill_tickets(struct tk_params *p, struct write_item *const *items, size_t count)
 {
-    tk_params_array_begin(p, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++) {
-        for (size_t ticket = 0; ticket < settle_of(items[i])->ticket_count; ticket++)
-            tk_params_array_uuid(p, &settle_of(items[i])->ticket_ids[ticket]);
-    }
-    tk_params_array_end(p);
-    size_t before = 0;
-    tk_params_array_begin(p, TK_OID_INT4);
-    for (size_t i = 0; i < count; i++) {
-        tk_params_array_i32(p, (int32_t)before);
-        before += settle_of(items[i])->ticket_count;
-    }
-    tk_params_array_end(p);
-    ARRAY_PARAM(p, count, INT4, i32, (int32_t)settle_of(items[i])->ticket_count);
+    TICKET_ARRAY_PARAM(p, &r->items[seat].id);
+    TICKET_ARRAY_PARAM(p, &r->id);
+    TICKET_ARRAY_PARAM(p, &r->items[seat].session_seat_id);
 }
 
-static void fill_settle_apply(struct tk_params *p, struct write_item *const *items, size_t count)
+static void fill_settle(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
+    struct tk_params *p = tk_pg_op_step(op, &sql_settle_apply);
     ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
     ARRAY_PARAM(p, count, UUID, uuid, &settle_of(items[i])->attempt_id);
     ARRAY_PARAM(p, count, BOOL, bool, settle_of(items[i])->paid);
-    ARRAY_PARAM(p, count, INT8, i64, settle_of(items[i])->revision);
+    ARRAY_PARAM(p, count, INT8, i64, settle_of(items[i])->reservation->revision);
     ARRAY_PARAM(p, count, UUID, uuid, &settle_of(items[i])->outbox_id);
     ARRAY_PARAM(p, count, TEXT, text, settle_of(items[i])->message);
     ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->traceparent));
@@ -195,12 +210,9 @@ static void fill_settle_apply(struct tk_params *p, struct write_item *const *ite
     fill_tickets(p, items, count);
 }
 
-static void fill_settle(struct tk_pg_op *op, struct write_item *const *items, size_t count)
+static void fill_settle_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
-    struct tk_params *p = tk_pg_op_step(op, &sql_lock_reservations);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
-    fill_settle_apply(tk_pg_op_step(op, &sql_settle_apply), items, count);
-    p = tk_pg_op_step(op, &sql_settle_reread);
+    struct tk_params *p = tk_pg_op_step(op, &sql_settle_look);
     ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
     ARRAY_PARAM(p, count, UUID, uuid, &settle_of(items[i])->attempt_id);
 }
@@ -208,7 +220,7 @@ static void fill_settle(struct tk_pg_op *op, struct write_item *const *items, si
 static void read_settle(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)
 {
     (void)count;
-    const PGresult *rows = outcome->rows[2];
+    const PGresult *rows = outcome->rows[0];
     for (int row = 0; row < PQntuples(rows); row++) {
         struct settle_item *item = settle_of(items[tk_row_i64(rows, row, 0) - 1]);
         const bool parsed = reservation_status_parse(tk_row_text(rows, row, 1), &item->status) == TK_OK;
@@ -223,6 +235,8 @@ const struct write_kind payment_settle_kind = {
     .name = "settle_payment",
     .fill = fill_settle,
     .read = read_settle,
+    .look_fill = fill_settle_look,
+    .look_read = read_settle,
 };
 
 /* --- the pending attempt ------------------------------------------------------------------------------------------- */

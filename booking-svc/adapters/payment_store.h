@@ -29,22 +29,20 @@ struct begin_item {
 };
 
 /**
- * Stores the provider's word: paying → confirmed with tickets (one id per item) and the message, or paying → active. Acts
- * only while this attempt is pending, so a late answer cannot touch a later attempt. OK: the attempt is settled this way,
- * now or before. REFUSED: it cannot be.
+ * Stores the provider's word: paying → confirmed with a ticket per item and the message, or paying → active. Acts only
+ * while the reservation is as it was read with this attempt pending, so a late answer cannot touch a later attempt. OK: the
+ * attempt is settled this way, now or before. REFUSED: it cannot be.
  */
 struct settle_item {
     struct write_item base;
     struct tk_uuid attempt_id;
     bool paid;
-    int64_t revision; /* of the paying reservation */
+    const struct reservation *reservation; /* while paying, with its items */
     struct tk_uuid outbox_id;
     struct tk_slice message;
     const char *traceparent;
     const char *request_id;
-    const char *actor; /* "user", "worker" */
-    const struct tk_uuid *ticket_ids;
-    size_t ticket_count;
+    const char *actor;              /* "user", "worker" */
     enum reservation_status status; /* out, as the next two */
     int64_t new_revision;
     int64_t updated_at_us;

@@ -4,15 +4,6 @@
 #include "booking-svc/adapters/reservation_store.h"
 #include "booking-svc/adapters/statements.h"
 
-/*
- * Locks are taken in id order by every statement that changes several reservations, so that two batches cannot deadlock.
- * It is a statement of its own because the next one must see what the lock waited for.
- */
-const struct tk_pg_statement sql_lock_reservations = {
-    "lock_reservations",
-    "SELECT count(*) FROM (SELECT 1 FROM reservations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE) AS locked",
-};
-
 /* --- persist ------------------------------------------------------------------------------------------------------- */
 
 /*
@@ -48,8 +39,8 @@ const struct tk_pg_statement sql_persist_insert = {
 };
 
 /* ON CONFLICT DO NOTHING says nothing about the row it met: a second statement reads it. */
-const struct tk_pg_statement sql_persist_reread = {
-    "persist_reread",
+const struct tk_pg_statement sql_persist_look = {
+    "persist_look",
     "SELECT w.ord, r.status, r.seats_count FROM unnest($1::uuid[]) WITH ORDINALITY AS w(id, ord)"
     " JOIN reservations r ON r.id = w.id",
 };
@@ -116,7 +107,11 @@ static void fill_persist(struct tk_pg_op *op, struct write_item *const *items, s
     struct tk_params *p = tk_pg_op_step(op, &sql_persist_insert);
     fill_reservations(p, items, count);
     fill_seats(p, items, count);
-    p = tk_pg_op_step(op, &sql_persist_reread);
+}
+
+static void fill_persist_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)
+{
+    struct tk_params *p = tk_pg_op_step(op, &sql_persist_look);
     ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
 }
 
@@ -127,8 +122,18 @@ static struct write_item *item_of_row(const PGresult *rows, int row, struct writ
 
 static void read_persist(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)
 {
-    const PGresult *found = outcome->rows[1];
+    (void)count;
     const PGresult *stored = outcome->rows[0];
+    for (int row = 0; row < PQntuples(stored); row++) {
+        struct write_item *item = item_of_row(stored, row, items);
+        item->step = TK_STEP_OK;
+        persist_of(item)->detail = RESERVATION_DETAIL_NONE;
+    }
+}
+
+static void read_persist_look(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)
+{
+    const PGresult *found = outcome->rows[0];
     for (size_t i = 0; i < count; i++) /* no row at all: the hold is past its end, nobody can store it any more */
         persist_of(items[i])->detail = RESERVATION_DETAIL_TOMBSTONE;
     for (int row = 0; row < PQntuples(found); row++) {
@@ -138,42 +143,38 @@ static void read_persist(const struct tk_pg_outcome *outcome, struct write_item 
         persist_of(item_of_row(found, row, items))->detail =
             live ? RESERVATION_DETAIL_ALREADY_STORED : RESERVATION_DETAIL_TOMBSTONE;
     }
-    for (int row = 0; row < PQntuples(stored); row++) {
-        struct write_item *item = item_of_row(stored, row, items);
-        item->step = TK_STEP_OK;
-        persist_of(item)->detail = RESERVATION_DETAIL_NONE;
-    }
 }
 
 const struct write_kind reservation_persist_kind = {
     .name = "persist_reservation",
     .fill = fill_persist,
     .read = read_persist,
+    .look_fill = fill_persist_look,
+    .look_read = read_persist_look,
 };
 
 /* --- cancel -------------------------------------------------------------------------------------------------------- */
 
 const struct tk_pg_statement sql_cancel_cas = {
     "cancel_cas",
-    "WITH want AS ("
-    " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[])"
-    "  AS w(id, user_id, revision, outbox_id, message, traceparent, request_id)"
-    "), cancelled AS ("
-    " UPDATE reservations r SET status = 'cancelled', revision = r.revision + 1, updated_at = now() FROM want w"
+    "WITH cancelled AS ("
+    " UPDATE reservations r SET status = 'cancelled', revision = r.revision + 1, updated_at = now()"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[]) WITH ORDINALITY"
+    "  AS w(id, user_id, revision, outbox_id, message, traceparent, request_id, ord)"
     " WHERE r.id = w.id AND r.user_id = w.user_id AND r.status = 'active' AND r.revision = w.revision"
     "  AND r.expiry_time > now()"
-    " RETURNING r.id, r.revision, w.outbox_id, w.message, w.traceparent, w.request_id"
+    " RETURNING r.id, r.status, r.updated_at, r.revision, w.outbox_id, w.message, w.traceparent, w.request_id, w.ord"
     "), messages AS ("
     " INSERT INTO outbox (id, routing_key, body, traceparent)"
     " SELECT outbox_id, 'reservation.cancelled', message, traceparent FROM cancelled"
     "), history AS ("
     " INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason, request_id)"
     " SELECT id, revision, 'active', 'cancelled', 'user', 'cancelled', request_id FROM cancelled"
-    ") SELECT count(*) FROM cancelled",
+    ") SELECT ord, status, updated_at FROM cancelled",
 };
 
-const struct tk_pg_statement sql_cancel_reread = {
-    "cancel_reread",
+const struct tk_pg_statement sql_cancel_look = {
+    "cancel_look",
     "SELECT w.ord, r.status, r.updated_at FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS w(id, user_id, ord)"
     " JOIN reservations r ON r.id = w.id AND r.user_id = w.user_id",
 };
@@ -185,9 +186,7 @@ static struct cancel_item *cancel_of(struct write_item *item)
 
 static void fill_cancel(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
-    struct tk_params *p = tk_pg_op_step(op, &sql_lock_reservations);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
-    p = tk_pg_op_step(op, &sql_cancel_cas);
+    struct tk_params *p = tk_pg_op_step(op, &sql_cancel_cas);
     ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
     ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->user_id);
     ARRAY_PARAM(p, count, INT8, i64, cancel_of(items[i])->revision);
@@ -195,14 +194,18 @@ static void fill_cancel(struct tk_pg_op *op, struct write_item *const *items, si
     ARRAY_PARAM(p, count, TEXT, text, cancel_of(items[i])->message);
     ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(cancel_of(items[i])->traceparent));
     ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(cancel_of(items[i])->request_id));
-    p = tk_pg_op_step(op, &sql_cancel_reread);
+}
+
+static void fill_cancel_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)
+{
+    struct tk_params *p = tk_pg_op_step(op, &sql_cancel_look);
     ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
     ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->user_id);
 }
 
 static void read_cancel(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)
 {
-    const PGresult *rows = outcome->rows[2];
+    const PGresult *rows = outcome->rows[0];
     for (size_t i = 0; i < count; i++)
         cancel_of(items[i])->found = false;
     for (int row = 0; row < PQntuples(rows); row++) {
@@ -218,4 +221,6 @@ const struct write_kind reservation_cancel_kind = {
     .name = "cancel_reservation",
     .fill = fill_cancel,
     .read = read_cancel,
+    .look_fill = fill_cancel_look,
+    .look_read = read_cancel,
 };

@@ -5,19 +5,24 @@
 
 #include "booking-svc/adapters/statements.h"
 
+/* A ticket's row holds what is its own; the rest stands, unchanging, with the reservation and its items. */
 #define TICKET_COLUMNS                                                                                                     \
-    "id, reservation_id, user_id, session_id, session_seat_id, row_number, seat_number, price_minor, status, "             \
-    "used_at IS NOT NULL, created_at"
+    "t.id, t.reservation_id, r.user_id, r.session_id, t.session_seat_id, i.row_number, i.seat_number, i.final_minor, "     \
+    "t.status, t.used_at IS NOT NULL, t.created_at"
 
+/* No index on the tickets' user: every ticket would pay for it with a page of its own. A user's reservations are few. */
 const struct tk_pg_statement sql_tickets_of_user = {
     "tickets_of_user",
-    "SELECT " TICKET_COLUMNS " FROM tickets WHERE user_id = $1::uuid AND ($2::uuid IS NULL OR id < $2::uuid)"
-    " ORDER BY id DESC LIMIT $3::bigint",
+    "SELECT " TICKET_COLUMNS " FROM reservations r JOIN reservation_items i ON i.reservation_id = r.id"
+    " JOIN tickets t ON t.id = i.id"
+    " WHERE r.user_id = $1::uuid AND ($2::uuid IS NULL OR t.id < $2::uuid) ORDER BY t.id DESC LIMIT $3::bigint",
 };
 
 const struct tk_pg_statement sql_ticket_one = {
     "ticket_one",
-    "SELECT " TICKET_COLUMNS " FROM tickets WHERE id = $1::uuid AND ($2::uuid IS NULL OR user_id = $2::uuid)",
+    "SELECT " TICKET_COLUMNS " FROM tickets t JOIN reservations r ON r.id = t.reservation_id"
+    " JOIN reservation_items i ON i.reservation_id = t.reservation_id AND i.id = t.id"
+    " WHERE t.id = $1::uuid AND ($2::uuid IS NULL OR r.user_id = $2::uuid)",
 };
 
 struct ticket_op {

@@ -29,12 +29,13 @@ struct write_flight {
     struct tk_deferred deferred;
 };
 
-/** One transaction of a flight: all of it, or a single item after a refusal. */
+/** One transaction of a flight: all of it, a single item after a refusal, or a look at those that were not written. */
 struct write_op {
     struct tk_pg_op op;
     struct write_flight *wf;
     size_t first;
     size_t count;
+    bool is_look;
 };
 
 static void on_begin(void *ctx)
@@ -94,13 +95,13 @@ static bool is_about_an_item(const char *sqlstate)
     return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 || strncmp(sqlstate, "40", 2) == 0;
 }
 
-static enum tk_err send_part(struct write_flight *wf, size_t first, size_t count);
+static enum tk_err send_part(struct write_flight *wf, size_t first, size_t count, bool is_look);
 
 static void send_one_by_one(struct write_flight *wf)
 {
     size_t unsent = 0;
     for (size_t i = 0; i < wf->count; i++) {
-        if (send_part(wf, i, 1)) {
+        if (send_part(wf, i, 1, false)) {
             wf->items[i]->step = TK_STEP_FAILED;
             unsent++;
         }
@@ -116,27 +117,69 @@ static void log_refusal(const struct write_flight *wf, size_t count, const struc
            TK_KV_STR("constraint", outcome->constraint), TK_KV_STR("error", outcome->message));
 }
 
-static void on_answer(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
+/** Moves the items that were not written behind the others; returns how many were written. */
+static size_t part_losers(struct write_item **items, size_t count)
 {
-    struct write_op *part = (struct write_op *)op->arg;
-    struct write_flight *wf = part->wf;
-    const size_t first = part->first;
-    const size_t count = part->count;
+    size_t written = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct write_item *item = items[i];
+        if (item->step != TK_STEP_OK)
+            continue;
+        items[i] = items[written];
+        items[written++] = item;
+    }
+    return written;
+}
 
+/** A look that fails leaves the question open: an earlier attempt of the same item may have been applied. */
+static void look_at_losers(struct write_flight *wf, size_t first, size_t count)
+{
+    const size_t written = wf->queue->kind->look_fill ? part_losers(wf->items + first, count) : count;
+    const size_t losers = count - written;
+    size_t answered = written;
+    if (losers > 0 && send_part(wf, first + written, losers, true)) {
+        set_steps(wf, first + written, losers, TK_STEP_UNKNOWN);
+        answered = count;
+    }
+    if (answered > 0)
+        count_down(wf, answered);
+}
+
+static void on_written(struct write_flight *wf, size_t first, size_t count, const struct tk_pg_outcome *outcome)
+{
+    const bool split = outcome->step == TK_STEP_REFUSED && count > 1 && is_about_an_item(outcome->sqlstate);
     set_steps(wf, first, count, outcome->step);
     if (outcome->step == TK_STEP_OK) {
         set_steps(wf, first, count, TK_STEP_REFUSED);
         wf->queue->kind->read(outcome, wf->items + first, count);
-    } else if (outcome->step == TK_STEP_REFUSED) {
-        log_refusal(wf, count, outcome);
-    }
-    const bool split = outcome->step == TK_STEP_REFUSED && count > 1 && is_about_an_item(outcome->sqlstate);
-    tk_pg_op_release(op);
-    free(part);
-    if (split)
+        look_at_losers(wf, first, count);
+    } else if (split) {
         send_one_by_one(wf);
-    else
+    } else {
         count_down(wf, count);
+    }
+}
+
+static void on_looked(struct write_flight *wf, size_t first, size_t count, const struct tk_pg_outcome *outcome)
+{
+    const bool seen = outcome->step == TK_STEP_OK;
+    set_steps(wf, first, count, seen ? TK_STEP_REFUSED : TK_STEP_UNKNOWN);
+    if (seen)
+        wf->queue->kind->look_read(outcome, wf->items + first, count);
+    count_down(wf, count);
+}
+
+static void on_answer(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
+{
+    const struct write_op part = *(struct write_op *)op->arg;
+    if (outcome->step == TK_STEP_REFUSED)
+        log_refusal(part.wf, part.count, outcome);
+    tk_pg_op_release(op);
+    free(op->arg);
+    if (part.is_look)
+        on_looked(part.wf, part.first, part.count, outcome);
+    else
+        on_written(part.wf, part.first, part.count, outcome);
 }
 
 /** Long enough for the batch, but no longer than the most patient item waits. */
@@ -152,14 +195,16 @@ static int64_t part_deadline_us(const struct write_flight *wf, size_t first, siz
     return deadline_us < longest_us ? deadline_us : longest_us;
 }
 
-static enum tk_err send_part(struct write_flight *wf, size_t first, size_t count)
+static enum tk_err send_part(struct write_flight *wf, size_t first, size_t count, bool is_look)
 {
+    const struct write_kind *kind = wf->queue->kind;
     struct write_op *part = tk_alloc(sizeof(*part));
     part->wf = wf;
     part->first = first;
     part->count = count;
+    part->is_look = is_look;
     tk_pg_op_init(&part->op);
-    wf->queue->kind->fill(&part->op, wf->items + first, count);
+    (is_look ? kind->look_fill : kind->fill)(&part->op, wf->items + first, count);
     part->op.deadline_us = part_deadline_us(wf, first, count);
     part->op.done = on_answer;
     part->op.arg = part;
@@ -178,6 +223,13 @@ static void on_not_sent(void *arg)
     land(wf);
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const struct write_item *const *left = (const struct write_item *const *)a;
+    const struct write_item *const *right = (const struct write_item *const *)b;
+    return tk_uuid_cmp(&(*left)->id, &(*right)->id);
+}
+
 static void on_send(void *ctx, struct tk_flight *flight)
 {
     struct write_queue *queue = ctx;
@@ -189,7 +241,8 @@ static void on_send(void *ctx, struct tk_flight *flight)
     wf->items = tk_alloc(flight->count * sizeof(struct write_item *));
     for (size_t i = 0; i < flight->count; i++)
         wf->items[i] = (struct write_item *)flight->items[i];
-    if (send_part(wf, 0, wf->count))
+    qsort(wf->items, wf->count, sizeof(*wf->items), by_id);
+    if (send_part(wf, 0, wf->count, false))
         tk_loop_defer(queue->loop, &wf->deferred, on_not_sent, wf);
 }
 

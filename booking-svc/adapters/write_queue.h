@@ -4,6 +4,9 @@
  *
  * One request never fails its neighbours: when the server refuses a whole batch for something one item carries (SQLSTATE
  * class 22, 23 or 40), nothing was applied, and the items are sent again one by one.
+ *
+ * The statement that writes says only which items it wrote, as nearly all do; what became of the others is asked in a
+ * second transaction, and only if there are any. Items are sent in id order, so that batches lock their rows in one order.
  */
 #ifndef BOOKING_ADAPTERS_WRITE_QUEUE_H
 #define BOOKING_ADAPTERS_WRITE_QUEUE_H
@@ -25,6 +28,9 @@ struct write_kind {
     void (*fill)(struct tk_pg_op *op, struct write_item *const *items, size_t count);
     /** Digests rows: sets each item's step, which is REFUSED before the call. */
     void (*read)(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count);
+    /** The same for reading what became of those that stayed REFUSED; NULL when `read` has said it all. */
+    void (*look_fill)(struct tk_pg_op *op, struct write_item *const *items, size_t count);
+    void (*look_read)(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count);
 };
 
 struct write_queue_config {
@@ -42,7 +48,8 @@ struct write_queue *write_queue_new(struct tk_loop *loop, struct tk_pg *pg, cons
                                     const struct write_queue_config *config);
 
 /**
- * Results: OK and REFUSED as the kind defines them; FAILED not sent; UNKNOWN sent, no answer.
+ * Results: OK and REFUSED as the kind defines them; FAILED not sent; UNKNOWN sent, no answer, or not written and the look
+ * at the reason failed.
  * TK_ERR_LIMIT: the queue is full; `done` will not run.
  */
 TK_MUSTCHECK enum tk_err write_queue_submit(struct write_queue *queue, struct write_item *item);

@@ -144,25 +144,20 @@ static void on_settled(struct write_item *item)
     resume(c, item->step, CONFIRM_ANSWER_NONE);
 }
 
-/** Ids and message are made once, so that asking again asks for the very same thing. */
+/** The message is made once, so that asking again asks for the very same thing. */
 static void prepare_settlement(struct confirm_run *c)
 {
     struct settle_item *settle = &c->settle;
-    struct tk_uuid *tickets = tk_arena_alloc(&c->arena, c->reservation->item_count * sizeof(*tickets));
-    for (size_t i = 0; i < c->reservation->item_count; i++)
-        tickets[i] = tk_uuid_v7();
     settle->paid = c->flow.verdict == CONFIRM_ANSWER_CONFIRMED;
     settle->attempt_id = c->attempt_id;
-    settle->revision = c->reservation->revision;
+    settle->reservation = c->reservation;
     settle->outbox_id = tk_uuid_v7();
-    settle->ticket_ids = tickets;
-    settle->ticket_count = settle->paid ? c->reservation->item_count : 0;
     settle->traceparent = c->request.traceparent;
     settle->request_id = c->request.request_id;
     settle->actor = c->flow.resume ? "worker" : "user";
     if (settle->paid)
-        reservation_encode_message(c->reservation, TK_RESERVATION_CONFIRMED, &settle->outbox_id, settle->revision + 1,
-                                   tk_unix_us(), &c->message);
+        reservation_encode_message(c->reservation, TK_RESERVATION_CONFIRMED, &settle->outbox_id,
+                                   c->reservation->revision + 1, tk_unix_us(), &c->message);
     assert(!c->message.overflow);
     settle->message = tk_buf_slice(&c->message);
 }

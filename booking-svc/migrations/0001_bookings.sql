@@ -1,8 +1,8 @@
 -- booking_db: reservations and everything that is decided by them.
 --
 -- Rules of this schema (docs/DECISIONS.md has the measurements):
---   * No index on a column that changes (status, revision, updated_at), and room on each page (fillfactor), so that state
---     changes are HOT updates.
+--   * No index on a column that changes (status, revision, updated_at), and room on each page for a second version of every
+--     row (fillfactor), so that state changes are HOT updates.
 --   * No foreign keys on the hot tables: every writer is a statement of ours that carries the parent with it.
 --   * Deadlines are compared with the database's now(), never with an application's clock.
 --   * Money is a count of minor units; total_amount exists for people who query by hand.
@@ -30,7 +30,7 @@ CREATE TABLE reservations (
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT reservations_tombstone CHECK (seats_count > 0 OR status = 'expired'),
     CONSTRAINT reservations_owner CHECK (user_id IS NOT NULL OR seats_count = 0)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 45);
 
 CREATE INDEX reservations_user ON reservations (user_id, id);
 CREATE INDEX reservations_expiry ON reservations (expiry_time);
@@ -63,22 +63,18 @@ CREATE TABLE payment_attempts (
     created_at timestamptz NOT NULL DEFAULT now(),
     settled_at timestamptz,
     PRIMARY KEY (reservation_id, id)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 50);
 
 -- For the search for stuck payments: nearly free to maintain, and a watermark keeps the range short.
 CREATE INDEX payment_attempts_created ON payment_attempts USING brin (created_at)
     WITH (pages_per_range = 32, autosummarize = on);
 
+-- One per item of a confirmed reservation, under the item's id. Owner, place and price stand with the reservation and the
+-- item, which do not change any more.
 CREATE TABLE tickets (
     id uuid PRIMARY KEY,
     reservation_id uuid NOT NULL,
-    user_id uuid NOT NULL,
-    session_id uuid NOT NULL,
     session_seat_id uuid NOT NULL,
-    row_number text NOT NULL,
-    seat_number text NOT NULL,
-    price_minor bigint NOT NULL CHECK (price_minor >= 0),
-    currency text NOT NULL,
     status ticket_status NOT NULL DEFAULT 'valid',
     used_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now()
@@ -86,7 +82,6 @@ CREATE TABLE tickets (
 
 -- The last line of defence: whatever else goes wrong, the database does not hold two tickets for one seat.
 CREATE UNIQUE INDEX tickets_one_per_seat ON tickets (session_seat_id) WHERE status <> 'refunded';
-CREATE INDEX tickets_user ON tickets (user_id, id);
 
 -- multiplier counts ten-thousandths: 15000 is 1.5. Tiers are immutable once made; services cache them.
 CREATE TABLE price_tiers (

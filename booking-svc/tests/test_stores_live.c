@@ -352,20 +352,15 @@ Test(stores_live, payment_does_not_begin_for_what_is_over)
 
 static struct settle_item settle_of(const struct begin_item *begun, bool paid)
 {
-    struct tk_uuid *tickets = tk_arena_alloc(&arena, 2 * sizeof(*tickets));
-    tickets[0] = tk_uuid_v7();
-    tickets[1] = tk_uuid_v7();
     return (struct settle_item){.base = {.id = begun->base.id},
                                 .attempt_id = begun->attempt_id,
                                 .paid = paid,
-                                .revision = begun->reservation->revision,
+                                .reservation = begun->reservation,
                                 .outbox_id = tk_uuid_v7(),
                                 .message = TK_SLICE("{}"),
                                 .traceparent = "",
                                 .request_id = "test",
-                                .actor = "user",
-                                .ticket_ids = tickets,
-                                .ticket_count = paid ? 2 : 0};
+                                .actor = "user"};
 }
 
 static void settle(struct settle_item *item)
@@ -414,6 +409,58 @@ Test(stores_live, a_declined_payment_leaves_the_hold_alive)
     settle(&stale);
     cr_assert_eq(stale.base.step, TK_STEP_REFUSED, "the first attempt cannot settle the second one's payment");
     cr_assert_eq(number("SELECT count(*) FROM tickets"), 0);
+}
+
+/** Six reservations of two seats, all in payment. */
+static void begin_six(struct begin_item begun[6])
+{
+    struct reservation *list[6];
+    struct write_queue *queue = open_queue(&payment_begin_kind);
+    for (size_t i = 0; i < 6; i++)
+        list[i] = new_reservation(600);
+    store(list, 6);
+    for (size_t i = 0; i < 6; i++) {
+        begun[i] = begin_of(list[i]);
+        submit(queue, &begun[i].base);
+    }
+    await(6);
+    for (size_t i = 0; i < 6; i++)
+        cr_assert_eq(begun[i].base.step, TK_STEP_OK);
+}
+
+Test(stores_live, paid_declined_repeated_and_hopeless_settlements_share_a_batch)
+{
+    struct begin_item begun[6];
+    struct settle_item items[6];
+    begin_six(begun);
+    for (size_t i = 0; i < 6; i++)
+        items[i] = settle_of(&begun[i], i % 2 == 0); /* paid: 0, 2, 4 */
+    settle(&items[4]);
+    settle(&items[5]);
+    items[3].attempt_id = tk_uuid_v7(); /* nobody's attempt */
+    struct write_queue *queue = open_queue(&payment_settle_kind);
+    for (size_t i = 6; i-- > 0;)
+        submit(queue, &items[i].base);
+    await(6);
+    for (size_t i = 0; i < 6; i++) {
+        const bool paid = i % 2 == 0;
+        cr_assert_eq(items[i].base.step, i == 3 ? TK_STEP_REFUSED : TK_STEP_OK, "item %zu", i);
+        if (i != 3)
+            cr_assert_eq(items[i].status, paid ? RESERVATION_CONFIRMED : RESERVATION_ACTIVE, "item %zu", i);
+        if (i != 3)
+            cr_assert_eq(items[i].new_revision, 3);
+    }
+    cr_assert_eq(number("SELECT count(*) FROM tickets t JOIN reservations r ON r.id = t.reservation_id"
+                        " JOIN reservation_items i ON i.id = t.id AND i.session_seat_id = t.session_seat_id"
+                        " WHERE r.status = 'confirmed'"),
+                 6);
+    cr_assert_eq(number("SELECT count(*) FROM tickets"), 6);
+    cr_assert_eq(number("SELECT count(*) FROM outbox"), 3);
+    cr_assert_eq(number("SELECT count(*) FROM payment_attempts WHERE status = 'succeeded'"), 3);
+    cr_assert_eq(number("SELECT count(*) FROM payment_attempts WHERE status = 'failed'"), 2);
+    cr_assert_eq(number("SELECT count(*) FROM payment_attempts WHERE status = 'pending'"), 1);
+    cr_assert_eq(number("SELECT count(*) FROM reservations WHERE status = 'paying'"), 1);
+    cr_assert_eq(number("SELECT count(*) FROM reservation_history"), 6 * 2 + 5);
 }
 
 Test(stores_live, the_database_refuses_a_second_ticket_and_neighbours_are_settled)
