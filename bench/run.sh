@@ -37,12 +37,12 @@ FULL="$STANDARD G1"
 
 choose() {
     case ${1:-quick} in
-    quick) WORKLOADS=$QUICK ONE_STACK=1 REPEATS=3 SECONDS_EACH=2 WARMUP=1 FLOOR_CLIENTS=8 ;;
+    quick) WORKLOADS=$QUICK ONE_STACK=1 REPEATS=3 SECONDS_EACH=2 WARMUP=0.5 FLOOR_CLIENTS=8 ;;
     standard) WORKLOADS=$STANDARD ;;
     full) WORKLOADS=$FULL SPIKE_SCALE=1 ;;
     *) WORKLOADS=$* ;;
     esac
-    REPEATS=${BENCH_REPEATS:-${REPEATS:-3}} SECONDS_EACH=${BENCH_SECONDS:-${SECONDS_EACH:-8}} WARMUP=${WARMUP:-2}
+    REPEATS=${BENCH_REPEATS:-${REPEATS:-3}} SECONDS_EACH=${BENCH_SECONDS:-${SECONDS_EACH:-5}} WARMUP=${WARMUP:-2}
     CONNECTIONS=${BENCH_CONNECTIONS:-256} SCALE=${BENCH_SCALE:-1} SPIKE_SCALE=${BENCH_SCALE:-${SPIKE_SCALE:-0.1}}
 }
 
@@ -68,6 +68,10 @@ main() {
         run_workload "$workload" || failed+=" $workload"
         say "$(seconds_since "$began")"
     done
+    # shellcheck disable=SC2086
+    if [ -n "${ONE_STACK:-}" ] && ! check_all $WORKLOADS; then
+        failed=" $WORKLOADS"
+    fi
     finish
     report_end
     [ -z "$failed" ] || die "no figure for:$failed"

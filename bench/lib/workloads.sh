@@ -34,11 +34,22 @@ figures_of() {
     esac
 }
 
-# checked NAME: measures, on this stack. Nothing is left of a workload that fails its check, least of all a figure.
+# checked NAME: measures, on this stack. Nothing is left of a workload that fails its check, least of all a figure. Workloads
+# that share a stack are checked together at the end, by check_all.
 checked() {
     forget "$1"
-    "measure_$1" && check && return 0
+    "measure_$1" && { [ -n "${ONE_STACK:-}" ] || check; } && return 0
     forget "$1"
+    return 1
+}
+
+# check_all NAME…: of a shared stack; when it fails, no workload has a figure.
+check_all() {
+    local name
+    check && return 0
+    for name in "$@"; do
+        forget "$name"
+    done
     return 1
 }
 
@@ -56,9 +67,13 @@ forget() {
 run_workload() {
     local name
     fresh_stack || return 1
-    [ -n "${ONE_STACK:-}" ] || rm -f "$OUT/answers.txt"
+    if [ -n "${ONE_STACK:-}" ]; then
+        checked "$1"
+        return
+    fi
+    rm -f "$OUT/answers.txt"
     checked "$1" || return 1
-    [ -n "${ONE_STACK:-}" ] || say "mean batch (batches): $(batch_sizes)"
+    say "mean batch (batches): $(batch_sizes)"
     for name in $(figures_of "$1"); do
         report_row "$name"
     done
@@ -66,7 +81,7 @@ run_workload() {
 
 # enough_seats RATE: on sale for a run at this many reservations (of 2.5 seats on average) per second.
 enough_seats() {
-    SEATS_NEEDED=$(portion "$1" "$(((SECONDS_EACH + WARMUP) * 3))")
+    SEATS_NEEDED=$(portion "$1" "$(awk -v a="$SECONDS_EACH" -v b="$WARMUP" 'BEGIN { print (a + b) * 3 }')")
     seats_on_sale "$SEATS_NEEDED"
 }
 
