@@ -6,12 +6,19 @@ report_begin() {
     FDATASYNC=$(fdatasync_per_s)
 }
 
-# Synchronised 8 KB writes per second of the disk under the stack.
+# Synchronised 8 KB writes per second of the disk under the stack. The probe would go on with other ways of writing: it is
+# stopped at the line it was started for.
 fdatasync_per_s() {
-    # The probe stops at the line it came for.
-    timeout 20 stdbuf -oL "$PG_BIN/pg_test_fsync" -s 1 -f "$OUT/fsync.probe" 2>/dev/null |
-        awk '/^ *fdatasync/ { printf "%d", $2; exit }' || true
+    local name rate='' probe pid
+    exec {probe}< <(exec timeout 20 stdbuf -oL "$PG_BIN/pg_test_fsync" -s 1 -f "$OUT/fsync.probe" 2>/dev/null)
+    pid=$!
+    while read -r name rate _ <&"$probe" && [ "$name" != fdatasync ]; do
+        rate=''
+    done
+    kill "$pid" 2>/dev/null || true
+    exec {probe}<&-
     rm -f "$OUT/fsync.probe"
+    printf '%d' "${rate%.*}"
 }
 
 # Time the hypervisor gave to others since report_begin, in percent.
