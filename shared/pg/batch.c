@@ -28,9 +28,12 @@ struct tk_batch {
     struct tk_metric refused;
     struct tk_metric dropped;
     struct tk_metric overtaken;
+    struct tk_metric waited_us;
+    struct tk_metric flown_us;
 };
 
 static void pump(void *arg);
+static bool may_send(const struct tk_batch *batch);
 
 static void register_metrics(struct tk_batch *batch)
 {
@@ -44,11 +47,16 @@ static void register_metrics(struct tk_batch *batch)
         (struct tk_metric)TK_COUNTER("batch_dropped_total", labels, "Items whose deadline passed in the queue");
     batch->overtaken =
         (struct tk_metric)TK_COUNTER("batch_overtaken_total", labels, "Items that need not be sent any more");
+    batch->waited_us =
+        (struct tk_metric)TK_COUNTER("batch_wait_us_total", labels, "Time items spent in the queue, microseconds");
+    batch->flown_us = (struct tk_metric)TK_COUNTER("batch_flight_us_total", labels, "Time batches took, microseconds");
     tk_metrics_register(&batch->items_sent);
     tk_metrics_register(&batch->batches_sent);
     tk_metrics_register(&batch->refused);
     tk_metrics_register(&batch->dropped);
     tk_metrics_register(&batch->overtaken);
+    tk_metrics_register(&batch->waited_us);
+    tk_metrics_register(&batch->flown_us);
 }
 
 struct tk_batch *tk_batch_new(struct tk_loop *loop, const struct tk_batch_config *config, const struct tk_batch_ops *ops,
@@ -125,7 +133,7 @@ enum tk_err tk_batch_submit(struct tk_batch *batch, struct tk_batch_item *item)
     item->queued_us = tk_mono_us();
     tk_list_push_back(&batch->queue, &item->link);
     batch->queued++;
-    if (batch->in_flight < config->max_in_flight)
+    if (may_send(batch))
         tk_loop_defer(batch->loop, &batch->pump, pump, batch);
     return TK_OK;
 }
@@ -172,6 +180,7 @@ static void fill(struct tk_batch *batch, struct tk_flight *flight, struct tk_lin
 {
     size_t scans_left = batch->config.max_items * SCAN_FACTOR;
     size_t weight = 0;
+    int64_t waited_us = 0;
     int64_t now = tk_mono_us();
     struct tk_link *next;
     flight->count = 0;
@@ -183,15 +192,17 @@ static void fill(struct tk_batch *batch, struct tk_flight *flight, struct tk_lin
         if (take_doomed(batch, item, now, doomed))
             continue;
         if (is_full(batch, flight, weight, item) || scans_left-- == 0)
-            return;
+            break;
         bool joins = batch->ops.join == NULL || batch->ops.join(batch->ctx, item);
         if (!joins && flight->count > 0) /* alone it disturbs nobody, whatever it says: the queue must move */
             continue;
         tk_list_remove(link);
         batch->queued--;
         weight += weight_of(item);
+        waited_us += now - item->queued_us;
         flight->items[flight->count++] = item;
     }
+    tk_metric_add(&batch->waited_us, waited_us);
 }
 
 static void send(struct tk_batch *batch, struct tk_flight *flight)
@@ -204,11 +215,23 @@ static void send(struct tk_batch *batch, struct tk_flight *flight)
     batch->ops.send(batch->ctx, flight);
 }
 
+/*
+ * Another batch beside one in flight pays only when it is full. Half full it would wait for the same locks and processor as
+ * the first, and cost as much again.
+ */
+static bool may_send(const struct tk_batch *batch)
+{
+    const struct tk_batch_config *config = &batch->config;
+    if (batch->in_flight == 0)
+        return batch->queued > 0;
+    return batch->in_flight < config->max_in_flight && batch->queued >= config->max_items;
+}
+
 static void pump(void *arg)
 {
     struct tk_batch *batch = arg;
     struct tk_link doomed = TK_LIST_INIT(doomed);
-    while (batch->queued > 0 && batch->in_flight < batch->config.max_in_flight) {
+    while (may_send(batch)) {
         struct tk_flight *flight = idle_flight(batch);
         fill(batch, flight, &doomed);
         if (flight->count > 0)
@@ -222,6 +245,7 @@ void tk_batch_landed(struct tk_flight *flight)
     struct tk_batch *batch = flight->batch;
     assert(flight->busy);
     int64_t took_us = tk_mono_us() - flight->sent_us;
+    tk_metric_add(&batch->flown_us, took_us);
     batch->flight_us += (took_us - batch->flight_us) >> SMOOTHING_SHIFT;
     flight->busy = false;
     flight->count = 0;

@@ -155,6 +155,20 @@ Test(batch, several_flights_may_be_out)
     cr_assert_eq(tk_batch_queued(bench.batch), 4);
 }
 
+Test(batch, beside_another_only_a_full_batch_leaves)
+{
+    setup(&bench, (struct tk_batch_config){.max_items = 10, .max_in_flight = 2, .max_queued = 100});
+    submit(&bench, 0, 0);
+    tk_loop_turn(bench.loop, 0);
+    submit(&bench, 1, 9);
+    tk_loop_turn(bench.loop, 0);
+    cr_assert_eq(bench.batches, 1, "nine of ten wait");
+    submit(&bench, 10, 10);
+    tk_loop_turn(bench.loop, 0);
+    cr_assert_eq(tk_batch_in_flight(bench.batch), 2);
+    cr_assert_eq(tk_batch_queued(bench.batch), 0);
+}
+
 static bool never_join(void *ctx, struct tk_batch_item *item)
 {
     (void)ctx;
