@@ -1,5 +1,5 @@
 /**
- * event-svc's internal routes as the orphan sweep uses them.
+ * event-svc's internal routes as the worker's jobs use them. One thread at a time per client.
  */
 #ifndef BOOKING_WORKER_ADAPTERS_EVENT_CLIENT_H
 #define BOOKING_WORKER_ADAPTERS_EVENT_CLIENT_H

@@ -14,7 +14,8 @@ extern const struct tk_pg_statement outbox_insert_statement;
 extern const struct tk_pg_statement outbox_insert_if_idle_statement;
 
 /**
- * Adds the step (one of the statements above). Sets a fresh event_id on each message. `count` may be 0.
+ * Adds the step (one of the statements above). Sets a fresh event_id on each message, which for an expiry sorts behind all
+ * other messages of the next ten minutes. `count` may be 0.
  */
 void outbox_rows_add(struct tk_pg_op *op, const struct tk_pg_statement *statement, struct tk_reservation_message *messages,
                      size_t count);

@@ -1,11 +1,14 @@
 /**
- * Happy path: look for overdue holds → expire them in batches, one transaction each, dropping their Redis locks → move the
- * watermark → again while there is more → likewise for a piece of the recent past → ask when the next hold ends → sleep
- * until then, at most the interval.
+ * Happy path: look for overdue holds → expire them in batches, one transaction each → release the seats of each batch at
+ * event-svc → drop their Redis locks → move the watermark → again while there is more → likewise for a piece of the recent
+ * past → ask when the next hold ends → sleep until then, at most the interval.
  *
  * What can fail: Postgres (nothing changed or the commit is unknown; the watermark stays, so the next run looks again, and
- * the compare-and-set on status makes that harmless) and Redis (locks end by themselves). The messages wait in the outbox
- * for the relay.
+ * the compare-and-set on status makes that harmless), event-svc (the messages, which wait in the outbox for the relay, free
+ * the seats as well) and Redis (locks end by themselves).
+ *
+ * A storm of expiries leaves the machine to the sales by itself: one batch is on its way at a time, and each waits for its
+ * turn in event-svc's queue. The release says the revision, so the message finds nothing left to do.
  */
 #include "booking-worker/app/expire_holds.h"
 #include "booking-worker/domain/pace.h"
@@ -16,6 +19,7 @@
 #define LONGEST_BACKOFF_MS  2000
 #define UNDECIDED_PAUSE_MS  1000
 #define WALK_AGAIN_EVERY_US TK_US_PER_S
+#define CALL_PAUSE_US       (2 * TK_US_PER_S) /* after a call to event-svc that failed */
 
 static struct tk_metric expired_total = TK_COUNTER("worker_holds_expired_total", NULL, "Holds expired by this worker.");
 static struct tk_metric delay =
@@ -36,9 +40,38 @@ static void account(const struct expired_holds *holds)
     tk_metric_add(&expired_total, (int64_t)holds->count);
     for (size_t i = 0; i < holds->count; i++) {
         tk_metric_observe_us(&delay, holds->late_us[i]);
-        tk_log(TK_LOG_INFO, "hold expired", TK_KV_UUID("reservation", &holds->items[i].reservation_id),
+        tk_log(TK_LOG_DEBUG, "hold expired", TK_KV_UUID("reservation", &holds->items[i].reservation_id),
                TK_KV_INT("revision", holds->items[i].revision), TK_KV_INT("seats", holds->items[i].seat_count),
                TK_KV_INT("late_ms", holds->late_us[i] / 1000));
+    }
+    tk_log(TK_LOG_INFO, "holds expired", TK_KV_INT("count", holds->count),
+           TK_KV_UUID("first", &holds->items[0].reservation_id), TK_KV_INT("late_ms", holds->late_us[0] / 1000));
+}
+
+static bool release_some(struct expire_holds *job, const struct tk_reservation_message *holds, size_t count,
+                         struct tk_arena *arena)
+{
+    struct tk_release_request requests[TK_SEAT_API_MAX_ITEMS];
+    enum tk_release_outcome outcomes[TK_SEAT_API_MAX_ITEMS];
+    for (size_t i = 0; i < count; i++)
+        requests[i] = (struct tk_release_request){
+            .reservation_id = holds[i].reservation_id, .session_id = holds[i].session_id, .revision = holds[i].revision};
+    return event_client_release(&job->client, requests, count, arena, outcomes) == TK_OK;
+}
+
+/* At once, ahead of the messages: those are the safety net, and may take their time. */
+static void release_seats(struct expire_holds *job, const struct expired_holds *holds, struct tk_arena *arena)
+{
+    size_t done = 0;
+    bool ok = tk_mono_us() >= job->call_again_us;
+    while (ok && done < holds->count) {
+        size_t left = holds->count - done;
+        size_t count = left < TK_SEAT_API_MAX_ITEMS ? left : TK_SEAT_API_MAX_ITEMS;
+        ok = release_some(job, holds->items + done, count, arena);
+        health_note(job->health, HEALTH_DEPENDENCY_EVENT_SVC, ok);
+        if (!ok)
+            job->call_again_us = tk_mono_us() + CALL_PAUSE_US;
+        done += count;
     }
 }
 
@@ -49,6 +82,7 @@ static bool expire_batch(struct expire_holds *job, bool *wrote)
     bool ok = expiry_store_expire(job->store, job->batch_size, &arena, &holds) == TK_STEP_OK;
     if (holds.count > 0) {
         account(&holds);
+        release_seats(job, &holds, &arena);
         (void)!seat_locks_release(job->locks, holds.items, holds.count); /* logged; locks end by themselves */
         *wrote = true;
     }

@@ -52,6 +52,7 @@ static enum tk_err init_relay(struct worker *worker, const struct worker_config 
 static enum tk_err init_expire(struct worker *worker, const struct worker_config *config)
 {
     worker->expire = (struct expire_holds){.store = expiry_store_new(config->database_url),
+                                           .client.caller = caller_for(config, config->event_service_url, CALL_TIMEOUT_MS),
                                            .health = &worker->health,
                                            .batch_size = config->expiry_batch_size,
                                            .interval_ms = config->expiry_interval_s * 1000};
@@ -132,6 +133,7 @@ void worker_release(struct worker *worker)
     tk_outbox_relay_stop(worker->relay.relay, LAST_PASS_MS);
     expiry_store_free(worker->expire.store);
     seat_locks_free(worker->expire.locks);
+    http_caller_free(worker->expire.client.caller);
     orphan_store_free(worker->sweep.store);
     tk_uuid_map_release(&worker->sweep.reemitted);
     http_caller_free(worker->event_svc.caller);

@@ -463,6 +463,7 @@ struct seat_desk *seat_desk_new(struct tk_loop *loop, struct tk_pg *pg, struct s
     desk->deadline_us = config->deadline_ms * TK_US_PER_MS / 2;
     desk->holds = tk_batch_new(loop, &batch, &HOLDS, desk);
     batch.name = "settle";
+    batch.max_items = 2 * config->batch_items; /* half the work of a hold each, and expiries come by hundreds */
     batch.max_weight = 0;
     batch.max_in_flight = 1;
     desk->settles = tk_batch_new(loop, &batch, &SETTLES, desk);

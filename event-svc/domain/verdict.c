@@ -76,8 +76,7 @@ const char *settle_verdict_name(enum settle_verdict verdict)
 
 enum tk_release_outcome release_outcome_of(enum settle_verdict verdict)
 {
-    assert(verdict != SETTLE_STALE);
-    if (verdict == SETTLE_APPLIED)
+    if (verdict == SETTLE_APPLIED || verdict == SETTLE_STALE)
         return TK_RELEASE_RELEASED;
     return verdict == SETTLE_CONFLICT ? TK_RELEASE_SOLD : TK_RELEASE_TOMBSTONED;
 }

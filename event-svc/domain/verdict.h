@@ -48,7 +48,7 @@ enum settle_verdict {
 TK_MUSTCHECK enum tk_err settle_verdict_parse(struct tk_slice text, enum settle_verdict *out);
 const char *settle_verdict_name(enum settle_verdict verdict);
 
-/** A release's verdict in the words of the seat API. STALE cannot happen to a command (asserted). */
+/** A release's verdict in the words of the seat API. STALE: the message about the same end of the hold came first. */
 enum tk_release_outcome release_outcome_of(enum settle_verdict verdict);
 
 /** True for a message that must go to the dead-letter queue: acting on it would overwrite somebody's seats. */

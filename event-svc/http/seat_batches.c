@@ -156,7 +156,9 @@ void seats_release_batch(struct tk_http_req *req)
         if (tk_release_request_decode(item, pointer, &req->arena, &request, &errors))
             continue; /* collected */
         batch->releases[i] = (struct settle_call){
-            .line = {.session_id = request.session_id, .reservation_id = request.reservation_id},
+            .line = {.session_id = request.session_id,
+                     .reservation_id = request.reservation_id,
+                     .revision = request.revision},
             .done = on_release,
             .arg = batch,
         };

@@ -82,6 +82,7 @@ Test(verdict, verdicts_have_names)
 Test(verdict, releases_in_the_words_of_the_api)
 {
     cr_expect_eq(release_outcome_of(SETTLE_APPLIED), TK_RELEASE_RELEASED);
+    cr_expect_eq(release_outcome_of(SETTLE_STALE), TK_RELEASE_RELEASED);
     cr_expect_eq(release_outcome_of(SETTLE_TOMBSTONED), TK_RELEASE_TOMBSTONED);
     cr_expect_eq(release_outcome_of(SETTLE_UNKNOWN), TK_RELEASE_TOMBSTONED);
     cr_expect_eq(release_outcome_of(SETTLE_CONFLICT), TK_RELEASE_SOLD);

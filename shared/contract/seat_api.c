@@ -359,12 +359,15 @@ void tk_release_request_encode(struct tk_jsonw *w, const struct tk_release_reque
     tk_jsonw_begin_object(w, NULL);
     tk_jsonw_uuid(w, "reservation_id", &request->reservation_id);
     tk_jsonw_uuid(w, "session_id", &request->session_id);
+    if (request->revision > 0)
+        tk_jsonw_i64(w, "revision", request->revision);
     tk_jsonw_end_object(w);
 }
 
 static const struct tk_field release_request_fields[] = {
     FIELD(tk_release_request, reservation_id, TK_FIELD_UUID, TK_FIELD_REQUIRED, 0, 0),
     FIELD(tk_release_request, session_id, TK_FIELD_UUID, TK_FIELD_REQUIRED, 0, 0),
+    FIELD(tk_release_request, revision, TK_FIELD_INT, 0, 1, INT64_MAX),
 };
 
 enum tk_err tk_release_request_decode(const struct tk_json *object, const char *pointer, struct tk_arena *arena,

@@ -10,7 +10,7 @@
  *     "adjacent"?: bool (true)}: event-svc chooses. Without a section it tries the cheapest section first. Two more
  * outcomes are possible then, both with "offer": {"available": int, "largest_block": int} for the section(s) asked for.
  *   POST /api/internal/seats/release-batch
- *     {"releases": [{"reservation_id", "session_id"}]}
+ *     {"releases": [{"reservation_id", "session_id", "revision"?}]}
  *     200 {"results": [{"reservation_id", "outcome": "released"}]}
  *
  * Results stand in the order of the request. Every hold is judged alone: one that fails never fails its neighbours.
@@ -102,6 +102,7 @@ struct tk_hold_answer {
 struct tk_release_request {
     struct tk_uuid reservation_id;
     struct tk_uuid session_id;
+    int64_t revision; /* of the state that ends the hold, so that its message is no news when it comes; 0: not said */
 };
 
 struct tk_release_answer {

@@ -307,7 +307,7 @@ Test(seat_api, release_round_trip)
 {
     struct tk_arena arena = {0};
     struct tk_json_errors errors = {.arena = &arena};
-    struct tk_release_request in = {.reservation_id = tk_uuid_v7(), .session_id = tk_uuid_v7()};
+    struct tk_release_request in = {.reservation_id = tk_uuid_v7(), .session_id = tk_uuid_v7(), .revision = 2};
     struct tk_release_request out;
     struct tk_buf text = TK_BUF_INIT(1000);
     struct tk_jsonw w = TK_JSONW(&text);
@@ -315,6 +315,7 @@ Test(seat_api, release_round_trip)
     cr_assert_eq(tk_release_request_decode(tree(&arena, tk_buf_slice(&text)), "/releases/0", &arena, &out, &errors), TK_OK);
     cr_assert(tk_uuid_eq(&in.reservation_id, &out.reservation_id));
     cr_assert(tk_uuid_eq(&in.session_id, &out.session_id));
+    cr_assert_eq(out.revision, 2);
     cr_assert_eq(tk_release_request_decode(tree(&arena, TK_SLICE("{}")), "/releases/0", &arena, &out, &errors),
                  TK_ERR_INVALID);
     cr_assert_str_eq(errors.items[0].pointer, "/releases/0/reservation_id");
