@@ -212,6 +212,7 @@ static enum tk_err open_http(struct server *server)
         .max_connections = (size_t)config->max_connections,
         .internal_api_key = config->internal_api_key,
         .app = &server->app,
+        .is_overloaded = booking_is_overloaded,
     };
     return tk_http_server_open(server->app.loop, &http, &server->http);
 }

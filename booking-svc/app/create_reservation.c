@@ -535,7 +535,14 @@ static void copy_request(struct create_flow *c, const struct create_request *req
         c->request.key.ptr = tk_slice_dup(&c->arena, request->key);
 }
 
-/** No flow, no allocation: what a rush consists of. */
+bool create_reservation_is_overloaded(struct booking_app *app)
+{
+    const bool full = admission_is_full(app, false);
+    tk_metric_add(&outcomes[RESERVATION_ANSWER_OVERLOADED], full);
+    return full;
+}
+
+/** No flow, no allocation: what a rush consists of. A key's request has one more queue to pass than the others. */
 static bool answered_at_the_door(struct booking_app *app, const struct create_request *request, create_done *done,
                                  void *arg)
 {
@@ -549,7 +556,7 @@ static bool answered_at_the_door(struct booking_app *app, const struct create_re
         outcome.lost_count = known.seat_count;
         outcome.offer_available = known.offer_available;
         outcome.offer_largest_block = known.offer_largest_block;
-    } else if (admission_is_full(app, request->key.ptr != NULL)) {
+    } else if (request->key.ptr != NULL && admission_is_full(app, true)) {
         outcome.answer = RESERVATION_ANSWER_OVERLOADED;
     } else {
         return false;

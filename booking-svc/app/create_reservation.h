@@ -45,6 +45,12 @@ typedef void create_done(void *arg, const struct create_outcome *outcome);
 
 void create_reservation(struct booking_app *app, const struct create_request *request, create_done *done, void *arg);
 
+/**
+ * The door, before a request is even parsed: true when the queues ahead hold more work than QUEUE_MAX_WAIT_MS. Counts the
+ * refusal.
+ */
+bool create_reservation_is_overloaded(struct booking_app *app);
+
 /** Registers reservations_total and its kin; call once before threads start. */
 void create_reservation_metrics(void);
 

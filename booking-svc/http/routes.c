@@ -1,6 +1,7 @@
 /* The routing table. */
 #include "booking-svc/http/routes.h"
 
+#include "booking-svc/app/create_reservation.h"
 #include "shared/http/standard_routes.h"
 
 #define BOOKING_BODY_MAX 16384 /* bytes; ten seats need about 2,000 */
@@ -27,3 +28,8 @@ const struct tk_route booking_routes[] = {
 };
 
 const size_t booking_route_count = sizeof(booking_routes) / sizeof(booking_routes[0]);
+
+bool booking_is_overloaded(void *app, const struct tk_route *route)
+{
+    return route->handler == http_create_reservation && create_reservation_is_overloaded(app);
+}

@@ -9,6 +9,9 @@
 extern const struct tk_route booking_routes[];
 extern const size_t booking_route_count;
 
+/** Only new reservations are refused at the door; whoever holds seats already may confirm or cancel. */
+bool booking_is_overloaded(void *app, const struct tk_route *route);
+
 /* reservations.c */
 tk_http_handler http_create_reservation, http_get_reservation, http_list_reservations;
 /* transitions.c */

@@ -1,7 +1,7 @@
 /*
  * From h2o's request to the handler's: copy what must outlive the client, then check route, access and body, each check
- * answering by itself when it fails. The order is fixed: 400 (framing), 404/405, 403, 401, 413, 415, 400, so that a caller
- * without rights costs no parsing.
+ * answering by itself when it fails. The order is fixed: 400 (framing), 404/405, 403, 401, 413, 503 (overload), 415, 400,
+ * so that neither a caller without rights nor one too many costs any parsing.
  */
 #include <openssl/crypto.h>
 #include <string.h>
@@ -177,6 +177,15 @@ static bool check_size(struct tk_http_req_private *request)
     return false;
 }
 
+static bool check_load(struct tk_http_req_private *request)
+{
+    const struct tk_http_config *config = &request->server->config;
+    if (config->is_overloaded == NULL || !config->is_overloaded(config->app, request->pub.route))
+        return true;
+    tk_http_problem(&request->pub, &TK_PROBLEM_OVERLOADED, NULL);
+    return false;
+}
+
 static bool parse_body(struct tk_http_req_private *request)
 {
     const char *why = NULL;
@@ -219,7 +228,7 @@ int tk_http_on_request(h2o_handler_t *handler, h2o_req_t *h2o)
     struct tk_http_server *server = ((struct tk_http_handler_data *)(void *)handler)->server;
     struct tk_http_req_private *request = request_new(server, h2o);
     if (check_framing(request) && find_route(request) && check_access(request) && check_size(request) &&
-        check_body(request))
+        check_load(request) && check_body(request))
         request->pub.route->handler(&request->pub);
     return 0;
 }

@@ -57,6 +57,8 @@ struct tk_http_config {
     size_t max_connections;       /* beyond it new connections are closed at once */
     const char *internal_api_key; /* "" or NULL: internal routes are open */
     void *app;                    /* handed to handlers as req->app */
+    /** Asked before a request's body is looked at; true: it is answered 503 `overloaded`. May be NULL. */
+    bool (*is_overloaded)(void *app, const struct tk_route *route);
 };
 
 /** What handlers see. Allocated by the server, freed by the answer. */
