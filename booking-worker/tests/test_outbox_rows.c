@@ -59,8 +59,10 @@ Test(outbox_rows, expiries_let_other_messages_go_first)
     struct tk_reservation_message messages[2];
     struct tk_pg_op op;
     for (size_t i = 0; i < 2; i++)
-        messages[i] = (struct tk_reservation_message){
-            .event = i == 0 ? TK_RESERVATION_EXPIRED : TK_RESERVATION_CONFIRMED, .seats = &seat, .seat_count = 1};
+        messages[i] = (struct tk_reservation_message){.event = i == 0 ? TK_RESERVATION_EXPIRED : TK_RESERVATION_CONFIRMED,
+                                                      .revision = 2,
+                                                      .seats = &seat,
+                                                      .seat_count = 1};
     tk_pg_op_init(&op);
     outbox_rows_add(&op, &outbox_insert_statement, messages, 2);
     cr_expect_gt(tk_uuid_cmp(&messages[0].event_id, &messages[1].event_id), 0);
