@@ -105,7 +105,7 @@ repeat_sales() { # NAME FIELD UNIT ARGUMENTS…
 # --- W3, and what compares with it ----------------------------------------------------------------------------------
 
 measure_W3() {
-    enough_seats 8000 && repeat_sales W3 created_per_s reservations/s --workload reserve
+    enough_seats 13000 && repeat_sales W3 created_per_s reservations/s --workload reserve
 }
 
 measure_R1() {
@@ -161,7 +161,7 @@ book() { until_enough sell_and_settle "$@" && note_sold; }
 
 measure_W1() {
     local i
-    enough_seats 3000 || return 1
+    enough_seats 5000 || return 1
     for ((i = 0; i < REPEATS; i++)); do
         book && keep W1 || return 1
     done
@@ -192,7 +192,7 @@ measure_sweep() {
     : >"$OUT/sweep.dat"
     for percent in 10 25 40 55 70 85 95 105 120; do
         rate=$(portion "$(figure W1)" "$(awk -v p=$percent 'BEGIN { print p / 100 }')")
-        SECONDS_EACH=5 book --rate "$rate" --connections 2000 && note_confirm_to_sold || return 1
+        book --rate "$rate" --connections 2000 && note_confirm_to_sold || return 1
         jq -r --argjson rate "$rate" '[$rate, .sold_per_s, .first.p50_ms, .first.p99_ms, .first.p999_ms, .confirm.p99_ms,
             .to_sold.p99_ms, .overloaded] | join(" ")' "$OUT/last.json" >>"$OUT/sweep.dat"
     done
