@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# The private PostgreSQL cluster: one server, two databases, on 127.0.0.1 for people and on a socket file in its own data
-# directory for the services.
+# The private PostgreSQL cluster: one server, two databases, 127.0.0.1 only, no socket file.
 #
 # PostgreSQL refuses to run as root, so root starts it as `postgres` (or as whoever owns the data directory already).
 # That user may be unable to enter the directory the clone lies in (/root is mode 700). The data stays in RUN_DIR all the
@@ -68,10 +67,9 @@ postgres_prepare() {
     cp "$ROOT/deploy/postgresql.conf" "$data/postgresql.conf" || return 1
     [ "${#PG_AS[@]}" -eq 0 ] || chown "$(postgres_owner):" "$data/postgresql.conf"
     postgres_drop_stale_lock "$data/postmaster.pid"
-    postgres_drop_stale_lock "$data/.s.PGSQL.$POSTGRES_PORT.lock"
 }
 
-# After a crash a lock file may name a pid that now belongs to another program; PostgreSQL would refuse to start.
+# After a crash the lock file may name a pid that now belongs to another program; PostgreSQL would refuse to start.
 postgres_drop_stale_lock() {
     local pid
     { read -r pid <"$1"; } 2>/dev/null || return 0
@@ -85,11 +83,10 @@ postgres_buffers() {
     awk '/^MemTotal:/ { quarter = int($2 / 4096); print (quarter < 1024 ? quarter : 1024) "MB" }' /proc/meminfo
 }
 
-# The socket file is named relative to the data directory, which the server has made its own by then.
 postgres_launch() {
     postgres_prepare || return 1
     process_launch postgres / "${PG_AS[@]}" "$PG_BIN/postgres" -D "$PG_DATA_FD" -p "$POSTGRES_PORT" \
-        -c "shared_buffers=$(postgres_buffers)" -c unix_socket_directories=. 9<"$(postgres_data)"
+        -c "shared_buffers=$(postgres_buffers)" 9<"$(postgres_data)"
 }
 
 postgres_psql() {

@@ -5,7 +5,7 @@ redis_launch() {
     local data="$RUN_DIR/redis"
     mkdir -p "$data" || return 1
     process_launch redis "$data" redis-server "$ROOT/deploy/redis.conf" \
-        --bind 127.0.0.1 --port "$REDIS_PORT" --unixsocket redis.sock --unixsocketperm 700
+        --bind 127.0.0.1 --port "$REDIS_PORT"
 }
 
 redis_healthy() { [ "$(redis-cli -h 127.0.0.1 -p "$REDIS_PORT" ping 2>/dev/null)" = PONG ]; }

@@ -11,23 +11,6 @@ service_port() {
 
 program() { echo "$ROOT/build/$VARIANT/$1/$1"; }
 
-# Services reach Postgres and Redis over socket files: no loopback TCP, whose congestion control holds small writes back
-# (docs/PERFORMANCE.md). The kernel limits such a path to 107 bytes, and a URL would need escapes for odd characters: a stack
-# in such a directory uses TCP.
-socket_fits() { [[ $1 =~ ^/[A-Za-z0-9/._-]{1,106}$ ]]; }
-
-postgres_socket_option() {
-    ! socket_fits "$(postgres_data)/.s.PGSQL.$POSTGRES_PORT" || echo "?host=$(postgres_data)"
-}
-
-redis_address() {
-    if socket_fits "$RUN_DIR/redis/redis.sock"; then
-        echo "unix://$RUN_DIR/redis/redis.sock"
-    else
-        echo "$REDIS_URL"
-    fi
-}
-
 # program_env NAME: fills the array PROGRAM_ENV with what this stack decides; everything else comes from the environment.
 program_env() {
     local database=$BOOKING_DATABASE_URL
@@ -35,8 +18,8 @@ program_env() {
     PROGRAM_ENV=(
         HOST=127.0.0.1
         PORT="$(service_port "$1")"
-        DATABASE_URL="$database$(postgres_socket_option)"
-        REDIS_URL="$(redis_address)"
+        DATABASE_URL="$database"
+        REDIS_URL="$REDIS_URL"
         RABBITMQ_URL="$RABBITMQ_URL"
         RABBITMQ_HOST= # would win over the address of our own broker
         EVENT_SERVICE_URL="$EVENT_URL"
