@@ -76,6 +76,11 @@ $(OUT)/shared/tests/stress/%: $(OUT)/shared/tests/stress/%.o $(SHARED_LIB)
 $(OUT)/bench/loadgen: $(call obj_of,$(wildcard bench/*.c)) $(SHARED_LIB)
 	$(CC) $(LDFLAGS) $^ -lm -o $@
 
+# The simulator links the services' pure machines, and nothing else of theirs.
+SIM_SRC := $(wildcard tests/sim/*.c $(foreach c,$(COMPONENTS),$(c)/domain/*.c))
+$(OUT)/tests/sim/sim: $(call obj_of,$(SIM_SRC)) $(SHARED_LIB)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # --- checks ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,505 @@
+/* Time, chance, processes, calls, and one run from the first request to the last check. */
+#include "tests/sim/sim.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK             (1u << 20)
+#define STATEMENT_TIMEOUT (1100 * MS) /* the server's own, a little more than the client's patience */
+#define LOCK_POLL         (2 * MS)
+#define EVENTS_MAX        3000000
+
+struct sim sim;
+static jmp_buf out;
+static const char *broken;
+
+static const char *const process_names[PROCESSES] = {"booking-1", "booking-2",     "event-1", "event-2",
+                                                     "worker-1",  "worker-2",      "booking_db", "event_service",
+                                                     "rabbitmq",  "redis", "provider",   "world"};
+
+/* --- chance -------------------------------------------------------------------------------------------------------- */
+
+/** splitmix64: one word of state, passes the usual tests, good enough to pick faults. */
+uint64_t sim_random(void)
+{
+    uint64_t z = sim.random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+int sim_below(int n)
+{
+    return (int)(((sim_random() >> 32) * (uint64_t)n) >> 32);
+}
+
+int64_t sim_between(int64_t least, int64_t most)
+{
+    return least + (int64_t)(sim_random() % (uint64_t)(most - least + 1));
+}
+
+bool sim_chance(int per_1024)
+{
+    return (int)(sim_random() & 1023) < per_1024;
+}
+
+bool sim_fault(int per_1024)
+{
+    return sim_chance(per_1024) && sim.now < sim.calm;
+}
+
+/* --- memory: kept from run to run, handed out again ------------------------------------------------------------------ */
+
+static struct {
+    char **blocks;
+    size_t count, at, used;
+} pool;
+
+void *sim_alloc(size_t size)
+{
+    size = (size + 15) & ~(size_t)15;
+    if (pool.count == 0 || pool.used + size > BLOCK) {
+        pool.at += pool.count > 0 && pool.used > 0;
+        if (pool.at == pool.count) {
+            pool.blocks = tk_realloc(pool.blocks, ++pool.count * sizeof(*pool.blocks));
+            pool.blocks[pool.at] = tk_alloc(BLOCK);
+        }
+        pool.used = 0;
+    }
+    void *memory = pool.blocks[pool.at] + pool.used;
+    pool.used += size;
+    memset(memory, 0, size);
+    return memory;
+}
+
+/* --- what happened ---------------------------------------------------------------------------------------------------- */
+
+static void mix(uint64_t value)
+{
+    sim.hash = (sim.hash ^ value) * UINT64_C(0x100000001b3);
+    sim.hash ^= sim.hash >> 29;
+}
+
+/* What has been noted since the program began, by the hash of its name: a run that never gets somewhere proves nothing. */
+static uint64_t noted[1024];
+
+static uint64_t *place_of(const char *what)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *p = what; *p != '\0'; p++)
+        hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+    size_t at = hash % 1024;
+    while (noted[at] != 0 && noted[at] != hash)
+        at = (at + 1) % 1024;
+    if (sim.covering)
+        noted[at] = hash;
+    return &noted[at];
+}
+
+bool sim_was_noted(const char *what)
+{
+    sim.covering = false;
+    return *place_of(what) != 0;
+}
+
+void sim_note(const char *what, int a, int64_t b, int64_t c)
+{
+    if (sim.covering)
+        place_of(what);
+    for (const char *p = what; *p != '\0'; p++)
+        sim.hash = (sim.hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+    mix((uint64_t)sim.now);
+    mix((uint64_t)a);
+    mix((uint64_t)b);
+    mix((uint64_t)c);
+    if (sim.tracing)
+        printf("%11.6f  %-44s %4d %8lld %8lld\n", (double)sim.now / (double)SECOND, what, a, (long long)b, (long long)c);
+}
+
+void sim_violation(const char *rule, int a, int64_t b)
+{
+    sim_note(rule, a, b, 0);
+    broken = rule;
+    longjmp(out, 1);
+}
+
+int64_t sim_clock(int process)
+{
+    return sim.now + sim.processes[process].skew;
+}
+
+struct tk_uuid sim_uuid(int kind, int n)
+{
+    const unsigned u = (unsigned)n;
+    return (struct tk_uuid){{(uint8_t)kind, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, (uint8_t)(u >> 24), (uint8_t)(u >> 16),
+                             (uint8_t)(u >> 8), (uint8_t)u}};
+}
+
+int sim_number(const struct tk_uuid *id)
+{
+    const uint8_t *b = id->bytes + 12;
+    return (int)((unsigned)b[0] << 24 | (unsigned)b[1] << 16 | (unsigned)b[2] << 8 | b[3]);
+}
+
+/* --- events: a binary heap by time, then order of planning -------------------------------------------------------------- */
+
+static bool is_before(const struct event *a, const struct event *b)
+{
+    return a->at < b->at || (a->at == b->at && a->seq < b->seq);
+}
+
+static void push(struct event e)
+{
+    if (sim.heap_count == sim.heap_cap) {
+        sim.heap_cap = sim.heap_cap == 0 ? 1024 : sim.heap_cap * 2;
+        sim.heap = tk_realloc(sim.heap, sim.heap_cap * sizeof(*sim.heap));
+    }
+    e.seq = sim.seq++;
+    size_t i = sim.heap_count++;
+    while (i > 0 && is_before(&e, &sim.heap[(i - 1) / 2])) {
+        sim.heap[i] = sim.heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    sim.heap[i] = e;
+}
+
+static struct event pop(void)
+{
+    const struct event top = sim.heap[0];
+    const struct event last = sim.heap[--sim.heap_count];
+    size_t i = 0;
+    for (size_t child = 1; child < sim.heap_count; child = 2 * i + 1) {
+        if (child + 1 < sim.heap_count && is_before(&sim.heap[child + 1], &sim.heap[child]))
+            child++;
+        if (!is_before(&sim.heap[child], &last))
+            break;
+        sim.heap[i] = sim.heap[child];
+        i = child;
+    }
+    sim.heap[i] = last;
+    return top;
+}
+
+void sim_at(int process, int64_t delay, event_fn *run, void *ctx)
+{
+    push((struct event){
+        .at = sim.now + delay, .run = run, .ctx = ctx, .process = process, .epoch = sim.processes[process].epoch});
+}
+
+void sim_at_any(int process, int64_t delay, event_fn *run, void *ctx)
+{
+    push((struct event){.at = sim.now + delay, .run = run, .ctx = ctx, .process = process, .epoch = EVERY});
+}
+
+static void run_next(void)
+{
+    struct event e = pop();
+    const struct process *process = &sim.processes[e.process];
+    sim.now = e.at;
+    if (e.epoch != EVERY && e.epoch != process->epoch)
+        return;
+    if (process->stopped_until > sim.now) {
+        e.at = process->stopped_until;
+        push(e);
+        return;
+    }
+    sim.events_run++;
+    e.run(e.ctx);
+}
+
+/* --- calls ------------------------------------------------------------------------------------------------------------ */
+
+static int64_t latency(void)
+{
+    return sim_fault(sim.p.late) ? sim_between(10 * MS, 3 * SECOND) : sim_between(50, 900);
+}
+
+static void finish(struct call *call, enum tk_step step)
+{
+    if (call->finished || call->from_epoch != sim.processes[call->from].epoch)
+        return;
+    call->finished = true;
+    call->step = step;
+    call->done(call);
+}
+
+static void on_timeout(void *ctx)
+{
+    finish(ctx, TK_STEP_UNKNOWN);
+}
+
+static void on_not_sent(void *ctx)
+{
+    finish(ctx, TK_STEP_FAILED);
+}
+
+static void on_answer(void *ctx)
+{
+    struct call *call = ctx;
+    finish(call, call->step);
+}
+
+static void on_request(void *ctx)
+{
+    struct call *call = ctx;
+    call->now = sim.now;
+    call->serve(call);
+}
+
+void call_start(struct call *call, int from, int to, call_fn *serve, call_fn *done, int64_t timeout)
+{
+    call->from = from;
+    call->to = to;
+    call->from_epoch = sim.processes[from].epoch;
+    call->to_epoch = sim.processes[to].epoch;
+    call->finished = false;
+    call->serve = serve;
+    call->done = done;
+    if (sim.processes[to].down || sim_fault(sim.p.not_sent)) {
+        sim_at(from, 10, on_not_sent, call);
+        return;
+    }
+    if (!sim_fault(sim.p.lost_request))
+        sim_at(to, latency(), on_request, call);
+    sim_at(from, timeout, on_timeout, call);
+}
+
+void call_reply(struct call *call, enum tk_step step)
+{
+    if (call->finished)
+        return;
+    call->step = step;
+    if (!sim_fault(sim.p.lost_reply) && call->from_epoch == sim.processes[call->from].epoch)
+        sim_at(call->from, latency(), on_answer, call);
+}
+
+/** READ COMMITTED: now() is the transaction's start, the rows are read when their locks are had. */
+static void on_transaction(void *ctx)
+{
+    struct call *call = ctx;
+    const bool locked = call->row != NOBODY && call->to == BOOKING_DB && sim.rows[call->row].locked_by != NOBODY;
+    if (sim.now - call->now > STATEMENT_TIMEOUT)
+        call_reply(call, TK_STEP_REFUSED);
+    else if (locked)
+        sim_at(call->to, LOCK_POLL, on_transaction, call);
+    else
+        call->apply(call);
+}
+
+static void serve_transaction(struct call *call)
+{
+    if (sim_fault(sim.p.refused)) /* deadlock, statement timeout, disk full: rolled back */
+        call_reply(call, TK_STEP_REFUSED);
+    else
+        sim_at(call->to, latency(), on_transaction, call);
+}
+
+void db_start(struct call *call, int from, int to, int row, call_fn *apply, call_fn *done, int64_t timeout)
+{
+    call->row = row;
+    call->apply = apply;
+    call_start(call, from, to, serve_transaction, done, timeout > 0 ? timeout : 1);
+}
+
+/* --- faults ----------------------------------------------------------------------------------------------------------- */
+
+static void boot(void *ctx)
+{
+    const int process = (int)(intptr_t)ctx;
+    sim.processes[process].down = false;
+    sim_note("starts", process, 0, 0);
+    if (process == BOOKING_A || process == BOOKING_B)
+        booking_svc_boot(process);
+    else if (process == EVENT_A || process == EVENT_B)
+        event_svc_boot(process);
+    else if (process == WORKER_A || process == WORKER_B)
+        worker_boot(process);
+}
+
+static void connections_lost(void *ctx)
+{
+    const int process = (int)(intptr_t)ctx;
+    broker_requeue(process);
+    if (process == WORKER_A || process == WORKER_B)
+        worker_transactions_lost(process);
+}
+
+static void crash(int process)
+{
+    if (sim.processes[process].down)
+        return;
+    sim_note(process_names[process], -1, 0, 0);
+    sim.crashes_total++;
+    sim.processes[process].epoch++;
+    sim.processes[process].down = true;
+    sim.processes[process].stopped_until = 0;
+    if (process == BOOKING_DB)
+        booking_db_crash();
+    if (process == BROKER)
+        broker_crash();
+    sim_at_any(WORLD, sim_between(MS, 50 * MS), connections_lost, (void *)(intptr_t)process);
+    sim_at_any(WORLD, sim_between(100 * MS, 8 * SECOND), boot, (void *)(intptr_t)process);
+}
+
+/** SIGSTOP. Peers give up on its connections long before it wakes; it does not know that. */
+static void stop(int process)
+{
+    const int64_t length = sim_between(50 * MS, 30 * SECOND);
+    if (sim.processes[process].down || sim.processes[process].stopped_until > sim.now)
+        return;
+    sim_note("stopped", process, length, 0);
+    sim.processes[process].stopped_until = sim.now + length;
+    if (length > 5 * SECOND)
+        sim_at_any(WORLD, 5 * SECOND, connections_lost, (void *)(intptr_t)process);
+}
+
+static void every_second(void *ctx)
+{
+    (void)ctx;
+    if (sim_fault(sim.p.crash))
+        crash(sim_below(APPS));
+    if (sim_fault(sim.p.stop))
+        stop(sim_below(REDIS));
+    if (sim_fault(sim.p.db_crash))
+        crash(sim_chance(512) ? BOOKING_DB : EVENT_DB);
+    if (sim_fault(sim.p.broker_crash))
+        crash(BROKER);
+    if (sim_fault(sim.p.redis_away))
+        crash(REDIS);
+    if (sim_fault(sim.p.redis_flush)) {
+        sim_note("redis flushed", 0, 0, 0);
+        for (int i = 0; i < SEATS; i++)
+            sim.locks[i].owner = NOBODY;
+    }
+    if (sim.now < sim.calm) {
+        sim_at(WORLD, SECOND, every_second, NULL);
+        return;
+    }
+    sim_note("calm", 0, 0, 0);
+}
+
+/* --- one run ---------------------------------------------------------------------------------------------------------- */
+
+/** Each kind of fault is on in about half of the runs, mildly or badly: runs differ more than with all of them always on. */
+static int draw(int most)
+{
+    const int how = sim_below(4);
+    const int amount = 1 + sim_below(most);
+    return how < 2 ? 0 : how == 2 ? 1 + amount / 4 : amount;
+}
+
+static void draw_profile(void)
+{
+    struct profile *p = &sim.p;
+    static const int64_t holds[] = {4, 10, 30};
+    p->seats = 3 + sim_below(SEATS - 2);
+    p->clients = 3 + sim_below(CLIENTS - 3);
+    p->bookings = 3 + sim_below(7);
+    p->hold = holds[sim_below(3)] * SECOND;
+    p->grace = (1 + sim_below(15)) * SECOND;
+    p->settle_after = (3 + sim_below(20)) * SECOND;
+    p->calm_at = (15 + sim_below(40)) * SECOND;
+    p->lost_request = draw(60);
+    p->lost_reply = draw(60);
+    p->late = draw(40);
+    p->not_sent = draw(60);
+    p->refused = draw(40);
+    p->crash = draw(400);
+    p->stop = draw(200);
+    p->db_crash = draw(60);
+    p->broker_crash = draw(60);
+    p->redis_flush = draw(300);
+    p->redis_away = draw(100);
+    p->duplicate = draw(300);
+    p->reorder = draw(500);
+    p->nack = draw(200);
+    p->poison = draw(60);
+    p->declined = draw(300);
+    p->late_charge = draw(200);
+    p->provider_away = draw(200);
+    p->skewed = sim_chance(512);
+    p->two_workers = sim_chance(700);
+}
+
+static void reset(uint64_t seed, enum mutant mutant, bool tracing)
+{
+    struct event *heap = sim.heap;
+    const size_t heap_cap = sim.heap_cap;
+    const bool covering = sim.covering;
+    memset(&sim, 0, sizeof(sim));
+    sim.heap = heap;
+    sim.heap_cap = heap_cap;
+    sim.covering = covering;
+    sim.seed = seed;
+    sim.random = seed * UINT64_C(0xd1342543de82ef95) + 1;
+    sim.hash = UINT64_C(0xcbf29ce484222325);
+    sim.mutant = mutant;
+    sim.tracing = tracing;
+    pool.at = pool.used = 0;
+    broken = NULL;
+    draw_profile();
+    sim.calm = sim.p.calm_at;
+    event_db_reset();
+    booking_db_reset();
+    for (int i = 0; i < APPS; i++)
+        sim.processes[i].skew = sim.p.skewed ? sim_between(-3600 * SECOND, 3600 * SECOND) : 0;
+}
+
+static bool is_quiet(void)
+{
+    if (!clients_done() || !booking_db_is_idle() || !broker_is_idle())
+        return false;
+    for (int i = 0; i < PROCESSES; i++)
+        if ((sim.processes[i].down && (i != WORKER_B || sim.p.two_workers)) || sim.processes[i].stopped_until > sim.now)
+            return false;
+    for (int i = 0; i < sim.ids; i++)
+        if (sim.holds[i].state == HOLD_HELD)
+            return false;
+    return true;
+}
+
+/** Runs until nothing is left to be done. Whatever takes longer than the product promises is a rule broken, too. */
+static void run_until_quiet(int64_t longest)
+{
+    const int64_t end = (sim.now > sim.calm ? sim.now : sim.calm) + longest;
+    int64_t look = sim.calm;
+    while (sim.now < end) {
+        run_next();
+        SIM_CHECK(sim.events_run < EVENTS_MAX, "it never ends", 0, 0);
+        if (sim.now < look)
+            continue;
+        if (is_quiet())
+            return;
+        look = sim.now + SECOND;
+    }
+}
+
+static void live(void)
+{
+    for (int i = 0; i < APPS; i++)
+        if (i != WORKER_B || sim.p.two_workers)
+            boot((void *)(intptr_t)i);
+        else
+            sim.processes[i].down = true;
+    sim_at(WORLD, SECOND, every_second, NULL);
+    clients_start();
+    run_until_quiet(600 * SECOND);
+    check_end();
+    clients_check();
+    sim.over = true;
+    clients_ask_again();
+    run_until_quiet(300 * SECOND);
+    check_end();
+    clients_check();
+}
+
+const char *sim_run(uint64_t seed, enum mutant mutant, bool tracing)
+{
+    reset(seed, mutant, tracing);
+    if (setjmp(out) == 0)
+        live();
+    sim_note("end", sim.ids, (int64_t)sim.events_run, 0);
+    return broken;
+}
