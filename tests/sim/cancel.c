@@ -38,7 +38,7 @@ static void no_luck(struct cancel *c)
     finish(c, c->in_doubt ? CANCEL_UNKNOWN : CANCEL_BUSY);
 }
 
-static bool start(struct cancel *c, int row, call_fn *apply, call_fn *done)
+static bool start(struct cancel *c, int row, call_fn *apply, look_fn *look_at, call_fn *done)
 {
     const int64_t left = c->deadline - sim.now;
     if (left <= 0)
@@ -46,24 +46,39 @@ static bool start(struct cancel *c, int row, call_fn *apply, call_fn *done)
     struct step *s = sim_alloc(sizeof(*s));
     s->c = c;
     s->revision = c->revision;
-    db_start(&s->call, c->process, BOOKING_DB, row, apply, done, left < DB_TIMEOUT ? left : DB_TIMEOUT);
+    write_start(&s->call, c->process, row, apply, look_at, done, left < DB_TIMEOUT ? left : DB_TIMEOUT);
     return true;
 }
 
-/* cancel_cas: active, in time, at the revision that was read, since the message has been written already; cancel_reread */
+static bool is_known(const struct row *row, const struct cancel *c)
+{
+    return row->exists && row->count > 0 && row->user == c->asked->user;
+}
+
+/* cancel_cas: active, in time, at the revision that was read, since the message has been written already */
 static void apply_cancel(struct call *call)
 {
-    struct step *s = (struct step *)call;
+    const struct step *s = (struct step *)call;
     const int id = s->c->asked->id;
-    struct row *row = &sim.rows[id];
-    const bool known = row->exists && row->count > 0 && row->user == s->c->asked->user;
+    const struct row *row = &sim.rows[id];
     const bool same = row->revision == s->revision || sim.mutant == MUTANT_NO_REVISION;
-    if (known && row->status == RESERVATION_ACTIVE && same && row->expiry > call->now) {
-        booking_db_end(id, RESERVATION_CANCELLED);
-        booking_db_say(id, TK_RESERVATION_CANCELLED, s->revision + 1, call->from);
+    if (!is_known(row, s->c) || row->status != RESERVATION_ACTIVE || !same || row->expiry <= call->now) {
+        call_not_written(call);
+        return;
     }
-    s->found = known;
-    call_reply(call, known && row->status == RESERVATION_CANCELLED ? TK_STEP_OK : TK_STEP_REFUSED);
+    booking_db_end(id, RESERVATION_CANCELLED);
+    booking_db_say(id, TK_RESERVATION_CANCELLED, s->revision + 1, call->from);
+    call_reply(call, TK_STEP_OK);
+}
+
+/* cancel_look */
+static enum tk_step look_at_cancel(struct call *call, int64_t now)
+{
+    struct step *s = (struct step *)call;
+    const struct row *row = &sim.rows[s->c->asked->id];
+    (void)now;
+    s->found = is_known(row, s->c);
+    return s->found && row->status == RESERVATION_CANCELLED ? TK_STEP_OK : TK_STEP_REFUSED;
 }
 
 static void on_nothing(struct call *call)
@@ -99,7 +114,7 @@ static void on_written(struct call *call)
 
 static void write_cancel(struct cancel *c)
 {
-    if (!start(c, c->asked->id, apply_cancel, on_written))
+    if (!start(c, c->asked->id, apply_cancel, look_at_cancel, on_written))
         no_luck(c);
 }
 
@@ -111,7 +126,7 @@ static void apply_read(struct call *call)
     const struct reservation r = {.status = row->status, .overdue = row->expiry <= call->now};
     s->revision = row->revision;
     s->possible = false;
-    if (!row->exists || row->count == 0 || row->user != s->c->asked->user) {
+    if (!is_known(row, s->c)) {
         s->answer = CANCEL_NOT_FOUND;
     } else {
         const enum reservation_status status = reservation_visible_status(&r);
@@ -140,7 +155,7 @@ static void on_read(struct call *call)
 
 static void look(struct cancel *c)
 {
-    if (c->rounds++ == MAX_ROUNDS || !start(c, NOBODY, apply_read, on_read))
+    if (c->rounds++ == MAX_ROUNDS || !start(c, NOBODY, apply_read, NULL, on_read))
         no_luck(c);
 }
 

@@ -72,27 +72,42 @@ static enum confirm_answer refusal_of(const struct row *row, int64_t now)
     }
 }
 
-/* begin_cas: active and in time → paying, with the attempt; begin_reread */
+static bool is_known(const struct row *row, const struct confirm *c)
+{
+    return row->exists && row->count > 0 && row->user == c->asked->user;
+}
+
+/* begin_cas: active and in time → paying, with the attempt */
 static void apply_begin(struct call *call)
 {
     struct step *s = (struct step *)call;
     const int id = s->c->asked->id;
     struct row *row = &sim.rows[id];
-    const bool known = row->exists && row->count > 0 && row->user == s->c->asked->user;
     const bool in_time = row->expiry > call->now || sim.mutant == MUTANT_CONFIRM_LATE;
-    if (known && row->status == RESERVATION_ACTIVE && in_time) {
-        SIM_CHECK(row->expiry > call->now, "a hold past its end was taken for payment", id, row->expiry);
-        check_held_for(id, "paid for seats that are not held");
-        row->status = RESERVATION_PAYING;
-        row->revision++;
-        sim.attempts[s->attempt] = (struct attempt){.id = id, .created = call->now};
-        sim_note("paying", id, s->attempt, row->revision);
+    if (!is_known(row, s->c) || row->status != RESERVATION_ACTIVE || !in_time) {
+        call_not_written(call);
+        return;
     }
-    s->revision = row->revision;
-    s->refusal = known ? refusal_of(row, call->now) : CONFIRM_ANSWER_NOT_FOUND;
+    SIM_CHECK(row->expiry > call->now, "a hold past its end was taken for payment", id, row->expiry);
+    check_held_for(id, "paid for seats that are not held");
+    row->status = RESERVATION_PAYING;
+    s->revision = ++row->revision;
+    sim.attempts[s->attempt] = (struct attempt){.id = id, .created = call->now};
+    sim_note("paying", id, s->attempt, row->revision);
+    call_reply(call, TK_STEP_OK);
+}
+
+/* begin_look: ours after all, by an earlier try, or what else */
+static enum tk_step look_at_begin(struct call *call, int64_t now)
+{
+    struct step *s = (struct step *)call;
+    const struct row *row = &sim.rows[s->c->asked->id];
     const struct attempt *attempt = &sim.attempts[s->attempt];
-    const bool ours = known && row->status == RESERVATION_PAYING && attempt->id == id && attempt->status == PAYMENT_PENDING;
-    call_reply(call, ours ? TK_STEP_OK : TK_STEP_REFUSED);
+    const bool known = is_known(row, s->c);
+    s->revision = row->revision;
+    s->refusal = known ? refusal_of(row, now) : CONFIRM_ANSWER_NOT_FOUND;
+    const bool ours = attempt->id == s->c->asked->id && attempt->status == PAYMENT_PENDING;
+    return known && ours && row->status == RESERVATION_PAYING ? TK_STEP_OK : TK_STEP_REFUSED;
 }
 
 /* pending_reservation, pending_attempt: the newest one still pending, of a reservation that is paying */
@@ -144,7 +159,7 @@ static bool op_begin(struct confirm *c, result_t *result)
     if (c->flow.resume)
         db_start(&s->call, c->process, BOOKING_DB, NOBODY, apply_pending, on_pending, timeout);
     else
-        db_start(&s->call, c->process, BOOKING_DB, c->asked->id, apply_begin, on_begun, timeout);
+        write_start(&s->call, c->process, c->asked->id, apply_begin, look_at_begin, on_begun, timeout);
     return true;
 }
 
@@ -256,7 +271,7 @@ static bool write_settlement(struct step *s, struct row *row, struct attempt *at
     return true;
 }
 
-/* settle_apply: the attempt still pending, the reservation still paying at that revision; settle_reread */
+/* settle_apply: the attempt still pending, the reservation still paying at that revision */
 static void apply_settle(struct call *call)
 {
     struct step *s = (struct step *)call;
@@ -272,8 +287,18 @@ static void apply_settle(struct call *call)
         call_reply(call, TK_STEP_REFUSED);
         return;
     }
-    const bool said = attempt->status == (s->paid ? PAYMENT_SUCCEEDED : PAYMENT_FAILED);
-    call_reply(call, said ? TK_STEP_OK : TK_STEP_REFUSED);
+    if (fits)
+        call_reply(call, TK_STEP_OK);
+    else
+        call_not_written(call);
+}
+
+/* settle_look: it may have been settled before, by whomever, and the same way */
+static enum tk_step look_at_settle(struct call *call, int64_t now)
+{
+    const struct step *s = (struct step *)call;
+    (void)now;
+    return sim.attempts[s->attempt].status == (s->paid ? PAYMENT_SUCCEEDED : PAYMENT_FAILED) ? TK_STEP_OK : TK_STEP_REFUSED;
 }
 
 static void on_settled(struct call *call)
@@ -290,7 +315,7 @@ static bool op_settle(struct confirm *c, result_t *result)
     struct step *s = step_new(c);
     s->paid = c->flow.verdict == CONFIRM_ANSWER_CONFIRMED;
     s->revision = c->revision;
-    db_start(&s->call, c->process, BOOKING_DB, c->asked->id, apply_settle, on_settled, DB_TIMEOUT);
+    write_start(&s->call, c->process, c->asked->id, apply_settle, look_at_settle, on_settled, DB_TIMEOUT);
     return true;
 }
 

@@ -209,101 +209,7 @@ static void run_next(void)
     e.run(e.ctx);
 }
 
-/* --- calls ------------------------------------------------------------------------------------------------------------ */
-
-static int64_t latency(void)
-{
-    return sim_fault(sim.p.late) ? sim_between(10 * MS, 3 * SECOND) : sim_between(50, 900);
-}
-
-static void finish(struct call *call, enum tk_step step)
-{
-    if (call->finished || call->from_epoch != sim.processes[call->from].epoch)
-        return;
-    call->finished = true;
-    call->step = step;
-    call->done(call);
-}
-
-static void on_timeout(void *ctx)
-{
-    finish(ctx, TK_STEP_UNKNOWN);
-}
-
-static void on_not_sent(void *ctx)
-{
-    finish(ctx, TK_STEP_FAILED);
-}
-
-static void on_answer(void *ctx)
-{
-    struct call *call = ctx;
-    finish(call, call->step);
-}
-
-static void on_request(void *ctx)
-{
-    struct call *call = ctx;
-    call->now = sim.now;
-    call->serve(call);
-}
-
-void call_start(struct call *call, int from, int to, call_fn *serve, call_fn *done, int64_t timeout)
-{
-    call->from = from;
-    call->to = to;
-    call->from_epoch = sim.processes[from].epoch;
-    call->to_epoch = sim.processes[to].epoch;
-    call->finished = false;
-    call->serve = serve;
-    call->done = done;
-    if (sim.processes[to].down || sim_fault(sim.p.not_sent)) {
-        sim_at(from, 10, on_not_sent, call);
-        return;
-    }
-    if (!sim_fault(sim.p.lost_request))
-        sim_at(to, latency(), on_request, call);
-    sim_at(from, timeout, on_timeout, call);
-}
-
-void call_reply(struct call *call, enum tk_step step)
-{
-    if (call->finished)
-        return;
-    call->step = step;
-    if (!sim_fault(sim.p.lost_reply) && call->from_epoch == sim.processes[call->from].epoch)
-        sim_at(call->from, latency(), on_answer, call);
-}
-
-/** READ COMMITTED: now() is the transaction's start, the rows are read when their locks are had. */
-static void on_transaction(void *ctx)
-{
-    struct call *call = ctx;
-    const bool locked = call->row != NOBODY && call->to == BOOKING_DB && sim.rows[call->row].locked_by != NOBODY;
-    if (sim.now - call->now > STATEMENT_TIMEOUT)
-        call_reply(call, TK_STEP_REFUSED);
-    else if (locked)
-        sim_at(call->to, LOCK_POLL, on_transaction, call);
-    else
-        call->apply(call);
-}
-
-static void serve_transaction(struct call *call)
-{
-    if (sim_fault(sim.p.refused)) /* deadlock, statement timeout, disk full: rolled back */
-        call_reply(call, TK_STEP_REFUSED);
-    else
-        sim_at(call->to, latency(), on_transaction, call);
-}
-
-void db_start(struct call *call, int from, int to, int row, call_fn *apply, call_fn *done, int64_t timeout)
-{
-    call->row = row;
-    call->apply = apply;
-    call_start(call, from, to, serve_transaction, done, timeout > 0 ? timeout : 1);
-}
-
-/* --- faults ----------------------------------------------------------------------------------------------------------- */
+/* --- processes that die or sleep ----------------------------------------------------------------------------------------------------------- */
 
 static void boot(void *ctx)
 {
@@ -354,6 +260,171 @@ static void stop(int process)
     if (length > 5 * SECOND)
         sim_at_any(WORLD, 5 * SECOND, connections_lost, (void *)(intptr_t)process);
 }
+
+static void crash_now(void *ctx)
+{
+    crash((int)(intptr_t)ctx);
+}
+
+/** The moments that matter: on the point of sending, or with an answer on its way. */
+static void interrupt(int process)
+{
+    if (process >= APPS)
+        return;
+    if (sim_fault(sim.p.stop_here))
+        stop(process);
+    if (sim_fault(sim.p.crash_here))
+        sim_at_any(WORLD, sim_between(0, 2 * MS), crash_now, (void *)(intptr_t)process);
+}
+
+static int64_t asleep(int process)
+{
+    const int64_t left = sim.processes[process].stopped_until - sim.now;
+    return left > 0 ? left : 0;
+}
+
+/* --- calls ------------------------------------------------------------------------------------------------------------ */
+
+static int64_t latency(void)
+{
+    return sim_fault(sim.p.late) ? sim_between(10 * MS, 3 * SECOND) : sim_between(50, 900);
+}
+
+static void start_look(struct call *call);
+
+static void finish(struct call *call, enum tk_step step)
+{
+    if (call->finished || call->from_epoch != sim.processes[call->from].epoch)
+        return;
+    call->finished = true;
+    call->step = step;
+    if (step == TK_STEP_REFUSED && call->not_written)
+        start_look(call);
+    else
+        call->done(call);
+}
+
+static void on_timeout(void *ctx)
+{
+    finish(ctx, TK_STEP_UNKNOWN);
+}
+
+static void on_not_sent(void *ctx)
+{
+    finish(ctx, TK_STEP_FAILED);
+}
+
+static void on_answer(void *ctx)
+{
+    struct call *call = ctx;
+    finish(call, call->step);
+}
+
+static void on_request(void *ctx)
+{
+    struct call *call = ctx;
+    call->now = sim.now;
+    call->serve(call);
+}
+
+void call_start(struct call *call, int from, int to, call_fn *serve, call_fn *done, int64_t timeout)
+{
+    call->from = from;
+    call->to = to;
+    call->from_epoch = sim.processes[from].epoch;
+    call->to_epoch = sim.processes[to].epoch;
+    call->finished = false;
+    call->serve = serve;
+    call->done = done;
+    interrupt(from);
+    if (sim.processes[to].down || sim_fault(sim.p.not_sent)) {
+        sim_at(from, 10, on_not_sent, call);
+        return;
+    }
+    if (!sim_fault(sim.p.lost_request))
+        sim_at(to, asleep(from) + latency(), on_request, call);
+    sim_at(from, timeout, on_timeout, call);
+}
+
+void call_reply(struct call *call, enum tk_step step)
+{
+    if (call->finished)
+        return;
+    call->step = step;
+    if (!sim_fault(sim.p.lost_reply) && call->from_epoch == sim.processes[call->from].epoch)
+        sim_at(call->from, latency(), on_answer, call);
+}
+
+/** READ COMMITTED: now() is the transaction's start, the rows are read when their locks are had. */
+static void on_transaction(void *ctx)
+{
+    struct call *call = ctx;
+    const bool locked = call->row != NOBODY && call->to == BOOKING_DB && sim.rows[call->row].locked_by != NOBODY;
+    if (sim.now - call->now > STATEMENT_TIMEOUT)
+        call_reply(call, TK_STEP_REFUSED);
+    else if (locked)
+        sim_at(call->to, LOCK_POLL, on_transaction, call);
+    else
+        call->apply(call);
+}
+
+static void serve_transaction(struct call *call)
+{
+    if (sim_fault(sim.p.refused)) /* deadlock, statement timeout, disk full: rolled back */
+        call_reply(call, TK_STEP_REFUSED);
+    else
+        sim_at(call->to, sim_fault(sim.p.late) ? sim_between(10 * MS, STATEMENT_TIMEOUT) : sim_between(50, 900),
+               on_transaction, call);
+}
+
+void db_start(struct call *call, int from, int to, int row, call_fn *apply, call_fn *done, int64_t timeout)
+{
+    call->row = row;
+    call->apply = apply;
+    call_start(call, from, to, serve_transaction, done, timeout > 0 ? timeout : 1);
+}
+
+struct look_call {
+    struct call call;
+    struct call *of;
+    enum tk_step found;
+};
+
+static void apply_look(struct call *call)
+{
+    struct look_call *look = (struct look_call *)call;
+    look->found = look->of->look(look->of, call->now);
+    call_reply(call, TK_STEP_OK);
+}
+
+/** A look that fails leaves the question open. */
+static void on_looked(struct call *call)
+{
+    struct look_call *look = (struct look_call *)call;
+    look->of->step = call->step == TK_STEP_OK ? look->found : TK_STEP_UNKNOWN;
+    look->of->done(look->of);
+}
+
+static void start_look(struct call *call)
+{
+    struct look_call *look = sim_alloc(sizeof(*look));
+    look->of = call;
+    db_start(&look->call, call->from, call->to, NOBODY, apply_look, on_looked, SECOND);
+}
+
+void write_start(struct call *call, int from, int row, call_fn *apply, look_fn *look, call_fn *done, int64_t timeout)
+{
+    call->look = look;
+    db_start(call, from, BOOKING_DB, row, apply, done, timeout);
+}
+
+void call_not_written(struct call *call)
+{
+    call->not_written = true;
+    call_reply(call, TK_STEP_REFUSED);
+}
+
+/* --- the faults of a run ---------------------------------------------------------------------------------------------- */
 
 static void every_second(void *ctx)
 {
@@ -408,6 +479,8 @@ static void draw_profile(void)
     p->refused = draw(40);
     p->crash = draw(400);
     p->stop = draw(200);
+    p->crash_here = draw(16);
+    p->stop_here = draw(16);
     p->db_crash = draw(60);
     p->broker_crash = draw(60);
     p->redis_flush = draw(300);

@@ -321,18 +321,28 @@ static bool takes_late(void)
     return sim.mutant == MUTANT_SWEEP_NO_TOMBSTONE || sim.mutant == MUTANT_ONLY_TOMBSTONES;
 }
 
-/* persist_insert: WHERE expiry > now() … ON CONFLICT DO NOTHING, the answer under the key; persist_reread */
+/* persist_insert: WHERE expiry > now() … ON CONFLICT DO NOTHING, the answer under the key */
 static void apply_persist(struct call *call)
+{
+    const struct step *s = (struct step *)call;
+    const bool in_time = s->c->expiry > call->now || takes_late();
+    if (!in_time || sim.rows[s->id].exists) {
+        call_not_written(call);
+        return;
+    }
+    insert(s->c, s->id);
+    call_reply(call, TK_STEP_OK);
+}
+
+/* persist_look; no row at all: the hold is past its end */
+static enum tk_step look_at_persist(struct call *call, int64_t now)
 {
     struct step *s = (struct step *)call;
     const struct row *row = &sim.rows[s->id];
-    const bool in_time = s->c->expiry > call->now || takes_late();
-    const bool stored = !row->exists && in_time;
-    if (stored)
-        insert(s->c, s->id);
+    (void)now;
     s->detail = row->exists && !reservation_is_tombstone(row->status, row->count) ? RESERVATION_DETAIL_ALREADY_STORED
                                                                                   : RESERVATION_DETAIL_TOMBSTONE;
-    call_reply(call, stored ? TK_STEP_OK : TK_STEP_REFUSED);
+    return TK_STEP_REFUSED;
 }
 
 static void on_persisted(struct call *call)
@@ -344,7 +354,14 @@ static void on_persisted(struct call *call)
 
 static bool op_persist(struct create *c, result_t *result)
 {
-    return start_step(c, apply_persist, on_persisted, takes_late() ? DB_TIMEOUT : database_time(c), result);
+    const int64_t timeout = takes_late() ? DB_TIMEOUT : database_time(c);
+    if (timeout <= 0)
+        return at_once(result, TK_STEP_FAILED);
+    struct step *s = sim_alloc(sizeof(*s));
+    s->c = c;
+    s->id = c->id;
+    write_start(&s->call, c->process, c->id, apply_persist, look_at_persist, on_persisted, timeout);
+    return true;
 }
 
 /* fence_insert: a tombstone unless something stands there; fence_reread */

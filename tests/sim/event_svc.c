@@ -48,7 +48,7 @@ static void apply_hold(struct call *call)
 static void apply_release(struct call *call)
 {
     struct release_call *release = (struct release_call *)((struct desk_call *)call)->asked;
-    release->outcome = release_outcome_of(event_db_settle(release->id, false, 0, NULL, 0));
+    release->outcome = release_outcome_of(event_db_settle(release->id, false, release->revision, NULL, 0));
     call_reply(call, TK_STEP_OK);
 }
 

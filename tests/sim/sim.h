@@ -64,6 +64,7 @@ struct profile {
     int64_t hold, grace, settle_after, calm_at;
     int lost_request, lost_reply, late, not_sent, refused; /* per call */
     int crash, stop;                                       /* per second, of one of our processes */
+    int crash_here, stop_here;                             /* per call that one of our processes makes */
     int db_crash, broker_crash, redis_flush, redis_away;   /* per second */
     int duplicate, reorder, nack, poison;                  /* per message */
     int declined, late_charge, provider_away;              /* per charge */
@@ -130,6 +131,7 @@ struct message {
 
 struct call;
 typedef void call_fn(struct call *call);
+typedef enum tk_step look_fn(struct call *call, int64_t now);
 typedef void event_fn(void *ctx);
 
 /** Embedded in the caller's own structure, which lives until the run ends; for one call only, since what is late is late. */
@@ -141,6 +143,8 @@ struct call {
     call_fn *serve;    /* at the callee: ends in call_reply(), or never */
     call_fn *done;     /* at the caller, once */
     call_fn *apply;    /* databases: the transaction */
+    look_fn *look;     /* what became of it, when it was not written: a second transaction */
+    bool not_written;
     int64_t now;       /* databases: now() of that transaction */
     int row;           /* databases: reservation whose row it locks, NOBODY: none */
 };
@@ -216,6 +220,10 @@ void db_start(struct call *call, int from, int to, int row, call_fn *apply, call
 /** While `sim.covering`: has this ever been noted? */
 bool sim_was_noted(const char *what);
 
+/** As booking-svc/adapters/write_queue.c: when `apply` ends in call_not_written(), `look` finds out why. */
+void write_start(struct call *call, int from, int row, call_fn *apply, look_fn *look, call_fn *done, int64_t timeout);
+void call_not_written(struct call *call);
+
 /** One run. NULL: all went well, else the rule that was broken. */
 const char *sim_run(uint64_t seed, enum mutant mutant, bool tracing);
 
@@ -236,6 +244,7 @@ struct hold_call {
 struct release_call {
     struct call call;
     int id;
+    int64_t revision; /* 0: not said */
     enum tk_release_outcome outcome;
     void *arg;
 };

@@ -17,6 +17,7 @@
 #define SETTLE_EVERY   (5 * SECOND)
 #define AGAIN          (15 * 60 * SECOND)
 #define REEMIT_QUIET   (60 * SECOND)
+#define CALL_PAUSE     (2 * SECOND)
 #define SCAN_ROWS      6 /* small, so that walks are cut off in the middle */
 #define SCAN_ROWS_MAX  256
 #define EXPIRE_BATCH   4
@@ -36,7 +37,7 @@ struct worker {
         int64_t end;
         bool full, more;
     } walks[2];
-    int64_t again_from, walked_again;
+    int64_t again_from, walked_again, call_again;
     /* sweep_orphans.c */
     int64_t cursor, reemitted_since;
     int cursor_id;
@@ -59,7 +60,8 @@ static struct transaction transactions[2];
 struct job_call {
     struct call call, consequences, commit;
     struct worker *w;
-    int from, ids[SCAN_ROWS_MAX], count, kept[EXPIRE_BATCH], kept_count;
+    int from, ids[SCAN_ROWS_MAX], count, kept[EXPIRE_BATCH], kept_count, gone[EXPIRE_BATCH], gone_count;
+    int64_t revisions[EXPIRE_BATCH];
     bool full, one_moment;
     int64_t end;
 };
@@ -236,6 +238,10 @@ static void apply_commit(struct call *call)
         SIM_CHECK(sim.rows[t->ids[i]].expiry <= sim.now, "a hold expired early", t->ids[i], sim.rows[t->ids[i]].expiry);
         booking_db_end(t->ids[i], RESERVATION_EXPIRED);
         booking_db_say(t->ids[i], TK_RESERVATION_EXPIRED, sim.rows[t->ids[i]].revision, call->from);
+        sim.outbox[sim.outbox_count - 1].order += (uint64_t)(600 * SECOND); /* id_of_later() of outbox_rows.c */
+        JOB_OF(call, commit)->gone[i] = t->ids[i];
+        JOB_OF(call, commit)->revisions[i] = sim.rows[t->ids[i]].revision;
+        JOB_OF(call, commit)->gone_count = i + 1;
     }
     if (fine)
         close_transaction(t);
@@ -261,6 +267,31 @@ static void settle_list(struct worker *w, const struct job_call *job)
     w->tried += job->kept_count;
 }
 
+static void release_next(struct job_call *job);
+
+/** Not answered: the messages free the seats as well, and event-svc is left alone for a while. */
+static void on_expiry_released(struct call *call)
+{
+    struct job_call *job = ((struct release_call *)call)->arg;
+    if (call->step != TK_STEP_OK)
+        job->w->call_again = sim.now + CALL_PAUSE;
+    release_next(job);
+}
+
+static void release_next(struct job_call *job)
+{
+    if (job->from == job->gone_count || sim.now < job->w->call_again) {
+        expire_next(job->w);
+        return;
+    }
+    struct release_call *release = sim_alloc(sizeof(*release));
+    release->id = job->gone[job->from];
+    release->revision = job->revisions[job->from++];
+    release->arg = job;
+    call_start(&release->call, job->w->process, sim_chance(512) ? EVENT_A : EVENT_B, event_svc_release, on_expiry_released,
+               CALL_TIMEOUT);
+}
+
 static void on_committed(struct call *call)
 {
     struct job_call *job = JOB_OF(call, commit);
@@ -269,7 +300,7 @@ static void on_committed(struct call *call)
         return;
     }
     settle_list(job->w, job);
-    expire_next(job->w);
+    release_next(job);
 }
 
 static void on_consequences(struct call *call)
