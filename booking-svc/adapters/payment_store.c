@@ -241,6 +241,16 @@ const struct write_kind payment_settle_kind = {
 
 /* --- the pending attempt ------------------------------------------------------------------------------------------- */
 
+/* Whoever read the reservation before, and still means to settle it, is refused from now on. */
+const struct tk_pg_statement sql_pending_take_over = {
+    "pending_take_over",
+    "WITH taken AS ("
+    " UPDATE reservations r SET revision = r.revision + 1, updated_at = now()"
+    " WHERE r.id = $1::uuid AND r.status = 'paying' RETURNING r.id, r.revision"
+    ") INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason)"
+    " SELECT id, revision, 'paying', 'paying', 'worker', 'payment taken over' FROM taken",
+};
+
 const struct tk_pg_statement sql_pending_reservation = {
     "pending_reservation",
     "SELECT " RESERVATION_COLUMNS " FROM reservations r WHERE r.id = $1::uuid",
@@ -261,12 +271,12 @@ struct pending_op {
 
 static struct reservation *pending_reservation(const struct tk_pg_outcome *outcome, struct tk_arena *arena)
 {
-    if (PQntuples(outcome->rows[0]) == 0)
+    if (PQntuples(outcome->rows[1]) == 0)
         return NULL;
     struct reservation *r = tk_arena_alloc(arena, sizeof(*r));
-    reservation_from_row(outcome->rows[0], 0, 0, arena, r);
-    for (int row = 0; row < PQntuples(outcome->rows[1]); row++)
-        reservation_add_item(r, outcome->rows[1], row, 0, arena);
+    reservation_from_row(outcome->rows[1], 0, 0, arena, r);
+    for (int row = 0; row < PQntuples(outcome->rows[2]); row++)
+        reservation_add_item(r, outcome->rows[2], row, 0, arena);
     return r;
 }
 
@@ -279,11 +289,11 @@ static void on_pending(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
     free(op->arg);
     if (outcome->step == TK_STEP_OK) {
         r = pending_reservation(outcome, pending.arena);
-        has_attempt = r != NULL && r->status == RESERVATION_PAYING && PQntuples(outcome->rows[2]) == 1;
+        has_attempt = r != NULL && r->status == RESERVATION_PAYING && PQntuples(outcome->rows[3]) == 1;
     }
     if (has_attempt) {
-        attempt.attempt_id = tk_row_uuid(outcome->rows[2], 0, 0);
-        attempt.payment_id = tk_row_uuid(outcome->rows[2], 0, 1);
+        attempt.attempt_id = tk_row_uuid(outcome->rows[3], 0, 0);
+        attempt.payment_id = tk_row_uuid(outcome->rows[3], 0, 1);
     }
     pending.done(pending.arg, outcome->step, r, has_attempt ? &attempt : NULL);
 }
@@ -299,6 +309,7 @@ enum tk_err payment_store_pending(struct tk_pg *pg, const struct tk_uuid *reserv
     pending->op.deadline_us = deadline_us;
     pending->op.done = on_pending;
     pending->op.arg = pending;
+    tk_params_uuid(tk_pg_op_step(&pending->op, &sql_pending_take_over), reservation_id);
     tk_params_uuid(tk_pg_op_step(&pending->op, &sql_pending_reservation), reservation_id);
     tk_params_uuid(tk_pg_op_step(&pending->op, &sql_read_items), reservation_id);
     tk_params_uuid(tk_pg_op_step(&pending->op, &sql_pending_attempt), reservation_id);

@@ -57,7 +57,11 @@ struct pending_payment {
 typedef void payment_pending_done(void *arg, enum tk_step step, struct reservation *r,
                                   const struct pending_payment *pending);
 
-/** Reads a reservation with its pending attempt, for settling what an earlier request left behind. */
+/**
+ * Takes over a reservation in payment, with its pending attempt, to settle what an earlier request left behind. It gets a
+ * new revision, so that the earlier request, should it wake up, cannot settle what it knew: it may believe that nothing was
+ * charged, and be wrong the moment we ask the provider again.
+ */
 TK_MUSTCHECK enum tk_err payment_store_pending(struct tk_pg *pg, const struct tk_uuid *reservation_id, int64_t deadline_us,
                                                struct tk_arena *arena, payment_pending_done *done, void *arg);
 

@@ -10,7 +10,7 @@ const struct tk_pg_statement *const booking_statements[] = {
     &sql_begin_cas,       &sql_begin_look,      &sql_begin_items, &sql_settle_apply,  &sql_settle_look,
     &sql_pending_attempt, &sql_bind_insert,     &sql_bind_reread, &sql_rebind_update, &sql_pending_reservation,
     &sql_rebind_reread,   &sql_tickets_of_user, &sql_ticket_one,  &sql_tier_insert,   &sql_tier_page,
-    &sql_tiers_by_id,
+    &sql_tiers_by_id,     &sql_pending_take_over,
 };
 
 const size_t booking_statement_count = sizeof(booking_statements) / sizeof(booking_statements[0]);

@@ -83,7 +83,7 @@ static void on_pending(void *arg, enum tk_step step, struct reservation *r, cons
 {
     struct confirm_run *c = arg;
     c->reservation = r;
-    if (step != TK_STEP_OK) { /* a read: whatever became of it, nothing was changed */
+    if (step != TK_STEP_OK) { /* taken over or not: that alone changes nothing for anybody but a sleeper */
         resume(c, TK_STEP_FAILED, CONFIRM_ANSWER_NONE);
     } else if (r == NULL || pending == NULL) {
         resume(c, TK_STEP_REFUSED, r ? CONFIRM_ANSWER_NOTHING_TO_SETTLE : CONFIRM_ANSWER_NOT_FOUND);

@@ -31,14 +31,23 @@ static enum confirm_flow_state ask_again(struct confirm_flow *f)
     return f->state;
 }
 
+/** The row was read, and it says this. A try still on its way may have begun in time, though, and be applied yet. */
+static enum confirm_flow_state refused_to_begin(struct confirm_flow *f, enum confirm_answer refusal)
+{
+    if (refusal == CONFIRM_ANSWER_HOLD_EXPIRED && f->asked_again)
+        return finish(f, CONFIRM_ANSWER_OUTCOME_UNKNOWN);
+    return finish(f, refusal);
+}
+
 static enum confirm_flow_state on_begun(struct confirm_flow *f, struct confirm_flow_result r)
 {
     switch (r.step) {
     case TK_STEP_OK:
+        f->charge_in_doubt |= f->asked_again; /* begun some time ago: somebody may be settling it already */
         return advance(f, CONFIRM_FLOW_CHARGING);
     case TK_STEP_REFUSED:
-        if (r.refusal != CONFIRM_ANSWER_NONE) /* the row was read, and it says this */
-            return finish(f, r.refusal);
+        if (r.refusal != CONFIRM_ANSWER_NONE)
+            return refused_to_begin(f, r.refusal);
         /* fallthrough */
     case TK_STEP_FAILED:
         return finish(f, f->asked_again ? CONFIRM_ANSWER_OUTCOME_UNKNOWN : CONFIRM_ANSWER_OVERLOADED);

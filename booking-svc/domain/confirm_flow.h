@@ -12,7 +12,10 @@
  * which runs this flow in `resume` mode, starting from the stored attempt. The worker never expires a `paying` reservation.
  *
  * "Not sent" from the provider means "not charged" only if no earlier call may have reached it: never after an unknown try,
- * never in resume mode.
+ * never in resume mode, never for an attempt that was begun by a try without an answer. Nor may a later one reach it before
+ * that is stored: settling again takes the reservation over (adapters/payment_store.h), and who read it before is refused.
+ *
+ * "Overdue" read after a try without an answer is no answer either: that try may have begun in time and be applied yet.
  */
 #ifndef BOOKING_DOMAIN_CONFIRM_FLOW_H
 #define BOOKING_DOMAIN_CONFIRM_FLOW_H

@@ -60,7 +60,7 @@ static void check_step(const struct walk *w)
         cr_assert(w->begun, "charged without a stored attempt");
     if (w->flow.state != CONFIRM_FLOW_SETTLING)
         return;
-    const bool certainly_not_charged = w->charge_not_sent && !w->charge_unknown && !w->flow.resume;
+    const bool certainly_not_charged = w->charge_not_sent && !w->charge_unknown && !w->flow.resume && w->begins == 1;
     cr_assert(w->charged_for_sure || w->declined_for_sure || certainly_not_charged, "settled on a guess");
     cr_assert_eq(w->flow.verdict == CONFIRM_ANSWER_CONFIRMED, w->charged_for_sure, "settled the wrong way");
 }
@@ -81,6 +81,8 @@ static void check_end(const struct walk *w)
         cr_assert_eq(w->answer, CONFIRM_ANSWER_OUTCOME_UNKNOWN, "a begin in doubt was hidden");
     if (w->settled)
         cr_assert_eq(w->answer == CONFIRM_ANSWER_CONFIRMED, w->charged_for_sure);
+    if (w->answer == CONFIRM_ANSWER_HOLD_EXPIRED)
+        cr_assert_eq(w->begins, 1, "told over while an earlier try may be applied yet");
     if (w->answer == CONFIRM_ANSWER_PAYMENT_FAILED)
         cr_assert(w->declined_for_sure && w->settled);
     if (w->answer == CONFIRM_ANSWER_PAYMENT_UNAVAILABLE)
@@ -138,6 +140,16 @@ Test(confirm_flow, every_path_keeps_every_promise)
     cr_assert_gt(paths_walked, 100);
     for (size_t i = CONFIRM_ANSWER_CONFIRMED; i < CONFIRM_ANSWERS; i++)
         cr_assert_gt(answers_seen[i], 0, "no path answers %s", confirm_answer_name((enum confirm_answer)i));
+}
+
+Test(confirm_flow, overdue_is_no_answer_while_an_earlier_try_is_on_its_way)
+{
+    struct confirm_flow flow;
+    confirm_flow_start(&flow, false);
+    cr_assert_eq(confirm_flow_step(&flow, (result_t){.step = TK_STEP_UNKNOWN}), CONFIRM_FLOW_BEGINNING);
+    const result_t overdue = {.step = TK_STEP_REFUSED, .refusal = CONFIRM_ANSWER_HOLD_EXPIRED};
+    cr_assert_eq(confirm_flow_step(&flow, overdue), CONFIRM_FLOW_DONE);
+    cr_assert_eq(confirm_flow_take_answer(&flow), CONFIRM_ANSWER_OUTCOME_UNKNOWN);
 }
 
 Test(confirm_flow, an_unknown_charge_is_asked_again_and_not_settled_when_still_unknown)

@@ -411,6 +411,48 @@ Test(stores_live, a_declined_payment_leaves_the_hold_alive)
     cr_assert_eq(number("SELECT count(*) FROM tickets"), 0);
 }
 
+static struct reservation *taken_over;
+static struct tk_uuid taken_over_attempt;
+
+static void on_pending(void *arg, enum tk_step step, struct reservation *r, const struct pending_payment *pending)
+{
+    (void)arg;
+    cr_assert_eq(step, TK_STEP_OK);
+    taken_over = r;
+    taken_over_attempt = pending != NULL ? pending->attempt_id : (struct tk_uuid){0};
+    answered++;
+}
+
+static void take_over(const struct reservation *r)
+{
+    cr_assert_eq(payment_store_pending(pg, &r->id, tk_mono_us() + 5 * TK_US_PER_S, &arena, on_pending, NULL), TK_OK);
+    await(1);
+}
+
+Test(stores_live, who_slept_while_a_payment_was_taken_over_cannot_settle_it)
+{
+    struct reservation *r = stored_reservation();
+    struct begin_item begun = begin_of(r);
+    begin(&begun);
+    take_over(r);
+    cr_assert(tk_uuid_eq(&taken_over_attempt, &begun.attempt_id));
+    cr_assert_eq(taken_over->revision, 3);
+    cr_assert_eq(taken_over->item_count, 2);
+
+    struct settle_item sleeper = settle_of(&begun, false);
+    settle(&sleeper);
+    cr_assert_eq(sleeper.base.step, TK_STEP_REFUSED, "it thinks nothing was charged, and the other one is charging");
+    begun.reservation = taken_over;
+    struct settle_item paid = settle_of(&begun, true);
+    settle(&paid);
+    cr_assert_eq(paid.base.step, TK_STEP_OK);
+    cr_assert_eq(paid.new_revision, 4);
+    take_over(r);
+    cr_assert(tk_uuid_is_nil(&taken_over_attempt), "there is nothing left to take over");
+    cr_assert_eq(taken_over->revision, 4);
+    cr_assert_eq(number("SELECT count(*) FROM reservation_history"), 4);
+}
+
 /** Six reservations of two seats, all in payment. */
 static void begin_six(struct begin_item begun[6])
 {

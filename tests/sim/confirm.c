@@ -32,6 +32,8 @@ static void drive(struct confirm *c);
 static void resume(struct confirm *c, result_t result)
 {
     sim_note(confirm_flow_state_name(c->flow.state), c->asked->id, result.step, result.refusal);
+    if (sim.mutant == MUTANT_TOLD_TOO_SOON && result.step == TK_STEP_REFUSED)
+        c->flow.asked_again = false;
     if (sim.mutant == MUTANT_RESUME_FORGETS && c->flow.resume)
         c->flow.charge_in_doubt = false;
     if (sim.mutant == MUTANT_SETTLE_ON_GUESS && c->flow.state == CONFIRM_FLOW_CHARGING && result.step == TK_STEP_UNKNOWN)
@@ -110,11 +112,12 @@ static enum tk_step look_at_begin(struct call *call, int64_t now)
     return known && ours && row->status == RESERVATION_PAYING ? TK_STEP_OK : TK_STEP_REFUSED;
 }
 
-/* pending_reservation, pending_attempt: the newest one still pending, of a reservation that is paying */
+/* pending_take_over, pending_reservation, pending_attempt: the newest one still pending, of a reservation that is paying */
 static void apply_pending(struct call *call)
 {
     struct step *s = (struct step *)call;
     const int id = s->c->asked->id;
+    sim.rows[id].revision += sim.rows[id].status == RESERVATION_PAYING && sim.mutant != MUTANT_NO_TAKE_OVER;
     s->found = false;
     for (int i = sim.attempt_count - 1; i >= 0 && !s->found; i--)
         if (sim.attempts[i].id == id && sim.attempts[i].status == PAYMENT_PENDING) {
@@ -157,7 +160,7 @@ static bool op_begin(struct confirm *c, result_t *result)
         return not_sent(result);
     struct step *s = step_new(c);
     if (c->flow.resume)
-        db_start(&s->call, c->process, BOOKING_DB, NOBODY, apply_pending, on_pending, timeout);
+        db_start(&s->call, c->process, BOOKING_DB, c->asked->id, apply_pending, on_pending, timeout);
     else
         write_start(&s->call, c->process, c->asked->id, apply_begin, look_at_begin, on_begun, timeout);
     return true;
