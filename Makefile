@@ -40,7 +40,7 @@ BINARIES   := $(foreach c,$(COMPONENTS),$(if $(wildcard $(c)/main.c),$(OUT)/$(c)
 TEST_BINS  := $(foreach c,shared $(COMPONENTS),$(if $(wildcard $(c)/tests/*.c),$(OUT)/$(c)/unit-tests))
 TSAN_BIN   := $(OUT)/shared/tests/stress/threads
 
-.PHONY: all help unit integration test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
+.PHONY: all help unit integration sim test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
 all: $(BINARIES)
 
 help: ## this list
@@ -90,6 +90,9 @@ unit: $(TEST_BINS) ## unit tests (Criterion)
 
 integration: all ## integration tests against a private stack on free ports
 	./test_integration.sh --private
+
+sim: $(OUT)/tests/sim/sim ## the pure state machines in a simulated world that fails, and rules broken on purpose
+	$< --suite
 
 test: ## everything from nothing: packages, build, unit tests, private stack, integration tests, stop
 	deploy/run-tests.sh

@@ -58,7 +58,7 @@ build() {
     local -a tests
     step "Building (VARIANT=$VARIANT)"
     mapfile -t tests < <(unit_test_programs)
-    make -C "$ROOT" -j"$(nproc)" VARIANT="$VARIANT" all "${tests[@]}" >"$SCRATCH/build.log" 2>&1 || {
+    make -C "$ROOT" -j"$(nproc)" VARIANT="$VARIANT" all "${tests[@]}" "build/$VARIANT/tests/sim/sim" >"$SCRATCH/build.log" 2>&1 || {
         show_tail "$SCRATCH/build.log" 40
         return 1
     }
@@ -102,6 +102,7 @@ main() {
     mapfile -t tests < <(unit_test_programs)
     # Whole stacks, slow as they are: Criterion's own leak can only be told from ours by the functions far below it.
     ASAN_OPTIONS="${ASAN_OPTIONS:-}:fast_unwind_on_malloc=0" run "Unit tests" unit_tests "${tests[@]}"
+    run "Simulation" "build/$VARIANT/tests/sim/sim" --suite
     run "Integration tests" ./test_integration.sh --private
     sanitizer_reports
     finish
