@@ -13,7 +13,8 @@
 #define DB_TIMEOUT     (10 * SECOND)
 #define IDLE_TIMEOUT   (10 * SECOND) /* idle_in_transaction_session_timeout: a relay that sleeps loses its lock */
 
-/* --- the queue: durable, at least once, in no particular order ------------------------------------------------------------ */
+/* --- the queue: durable, at least once, in no particular order
+ * ------------------------------------------------------------ */
 
 static void enqueue(int row, struct tk_slice body)
 {
@@ -55,7 +56,8 @@ int broker_deliver(int consumer, int *messages, int most)
     return n;
 }
 
-/** An ack promises that the effect stands in event-svc's database, for this message or a newer one about its reservation. */
+/** An ack promises that the effect stands in event-svc's database, for this message or a newer one about its reservation.
+ */
 static void check_effect(const struct message *m)
 {
     if (m->row == NOBODY)
@@ -114,7 +116,8 @@ bool broker_is_idle(void)
     return true;
 }
 
-/* --- the relay -------------------------------------------------------------------------------------------------------------- */
+/* --- the relay
+ * -------------------------------------------------------------------------------------------------------------- */
 
 struct relay_pass {
     struct call reading, deleting;

@@ -26,7 +26,7 @@ static void write_cancel(struct cancel *c);
 
 static void finish(struct cancel *c, enum cancel_answer answer)
 {
-    static const char *const names[] = {"cancelled",           "cancel: not found",   "cancel: expired", "cancel: paying",
+    static const char *const names[] = {"cancelled",           "cancel: not found",  "cancel: expired", "cancel: paying",
                                         "cancel: wrong state", "cancel: overloaded", "cancel: unknown"};
     sim_note(names[answer], c->asked->id, c->in_doubt, 0);
     c->asked->answer = answer;

@@ -39,7 +39,8 @@ void check_freed(int id)
         return;
     SIM_CHECK(row->status != RESERVATION_CONFIRMED, "freed the seats of a confirmed reservation", id, 0);
     SIM_CHECK(row->status != RESERVATION_PAYING, "freed seats that are being paid for", id, 0);
-    SIM_CHECK(row->status != RESERVATION_ACTIVE || row->expiry <= sim.now, "freed the seats of a living reservation", id, 0);
+    SIM_CHECK(row->status != RESERVATION_ACTIVE || row->expiry <= sim.now, "freed the seats of a living reservation", id,
+              0);
 }
 
 void check_sold(int id)
@@ -47,7 +48,8 @@ void check_sold(int id)
     SIM_CHECK(sim.rows[id].status == RESERVATION_CONFIRMED, "sold seats nobody has paid for", id, sim.rows[id].status);
 }
 
-/* --- at rest ------------------------------------------------------------------------------------------------------------------- */
+/* --- at rest
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 static void check_rows(void)
 {
@@ -68,13 +70,14 @@ static void check_seats(void)
     for (int i = 0; i < sim.p.seats; i++) {
         const struct seat *seat = &sim.seats[i];
         SIM_CHECK(seat->status != TK_SEAT_RESERVED, "a seat is stranded", i, seat->id);
-        SIM_CHECK((seat->status == TK_SEAT_SOLD) == (sim.tickets[i] != NOBODY), "the two databases disagree about a seat", i,
-                  sim.tickets[i]);
+        SIM_CHECK((seat->status == TK_SEAT_SOLD) == (sim.tickets[i] != NOBODY), "the two databases disagree about a seat",
+                  i, sim.tickets[i]);
         SIM_CHECK(sim.tickets[i] == NOBODY || seat->id == sim.tickets[i], "a seat is sold to another one", i, seat->id);
     }
     for (int id = 0; id < sim.ids; id++) {
         SIM_CHECK(sim.holds[id].state != HOLD_HELD, "a hold was never decided", id, sim.holds[id].until);
-        SIM_CHECK((sim.holds[id].state == HOLD_SOLD) == (sim.rows[id].status == RESERVATION_CONFIRMED && sim.rows[id].exists),
+        SIM_CHECK((sim.holds[id].state == HOLD_SOLD) ==
+                      (sim.rows[id].status == RESERVATION_CONFIRMED && sim.rows[id].exists),
                   "the two databases disagree about a hold", id, sim.holds[id].state);
     }
 }

@@ -30,7 +30,8 @@ static struct client clients[CLIENTS];
 static struct booking *bookings[BOOKINGS_MAX];
 static int booking_count, asking_again;
 
-struct try {
+struct
+try {
     struct create_call create;
     struct booking *b;
     int64_t asked_at;
@@ -75,7 +76,8 @@ static void next_booking(const struct booking *b)
     sim_at(WORLD, sim_between(0, 3 * SECOND), start_booking, &clients[b->client]);
 }
 
-/* --- confirming, cancelling ------------------------------------------------------------------------------------------------ */
+/* --- confirming, cancelling
+ * ------------------------------------------------------------------------------------------------ */
 
 static void send_confirm(void *ctx);
 
@@ -100,7 +102,8 @@ static void on_confirmed(struct call *call)
 {
     struct confirm_try *t = (struct confirm_try *)call;
     struct booking *b = t->b;
-    const enum confirm_answer answer = call->step == TK_STEP_OK ? (enum confirm_answer)t->confirm.answer : CONFIRM_ANSWER_NONE;
+    const enum confirm_answer answer =
+        call->step == TK_STEP_OK ? (enum confirm_answer)t->confirm.answer : CONFIRM_ANSWER_NONE;
     b->confirms_open--;
     b->confirm_unknown |= call->step == TK_STEP_UNKNOWN || answer == CONFIRM_ANSWER_OUTCOME_UNKNOWN;
     if (answer == CONFIRM_ANSWER_CONFIRMED)
@@ -108,8 +111,8 @@ static void on_confirmed(struct call *call)
     SIM_CHECK(answer != CONFIRM_ANSWER_NOT_FOUND, "a reservation told of is not found", b->known, 0);
     if (answer == CONFIRM_ANSWER_HOLD_EXPIRED && t->alone && !b->confirm_unknown)
         b->told_over = true;
-    const bool final = answer == CONFIRM_ANSWER_CONFIRMED || answer == CONFIRM_ANSWER_HOLD_EXPIRED ||
-                       answer == CONFIRM_ANSWER_WRONG_STATE;
+    const bool final =
+        answer == CONFIRM_ANSWER_CONFIRMED || answer == CONFIRM_ANSWER_HOLD_EXPIRED || answer == CONFIRM_ANSWER_WRONG_STATE;
     SIM_CHECK(!t->is_last || final, "nobody can say what became of a payment", b->known, answer);
     confirm_ends(b, !final && sim_chance(900));
 }
@@ -180,7 +183,8 @@ static void go_on(struct booking *b)
         next_booking(b);
 }
 
-/* --- reserving -------------------------------------------------------------------------------------------------------------- */
+/* --- reserving
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static int live_id(const struct booking *b, int64_t stored_before)
 {
@@ -236,8 +240,8 @@ static void retry_or_leave(struct booking *b, bool may_retry)
 
 static void on_probed(const struct try *t)
 {
-    SIM_CHECK(meaning_of(&t->create.call, t->create.answer) != TOLD_OK, "a key was taken for another request",
-              t->create.id, 0);
+    SIM_CHECK(meaning_of(&t->create.call, t->create.answer) != TOLD_OK, "a key was taken for another request", t->create.id,
+              0);
 }
 
 static void on_tried(struct call *call)
@@ -255,8 +259,7 @@ static void on_tried(struct call *call)
     if (told == TOLD_OK)
         told_id(b, t->create.id);
     if (told == TOLD_NO)
-        SIM_CHECK(live_id(b, t->asked_at) == NOBODY, "told no about a reservation that stood", b->user,
-                  t->create.answer);
+        SIM_CHECK(live_id(b, t->asked_at) == NOBODY, "told no about a reservation that stood", b->user, t->create.answer);
     if (t->is_last) {
         asking_again--;
         SIM_CHECK(told == TOLD_OK || told == TOLD_NO, "nobody can say what became of a request", b->user, t->create.answer);
@@ -368,7 +371,8 @@ bool clients_done(void)
     return asking_again == 0;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------------------ */
+/* --- the end
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static void ask_again(void *ctx)
 {

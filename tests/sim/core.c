@@ -15,9 +15,9 @@ struct sim sim;
 static jmp_buf out;
 static const char *broken;
 
-static const char *const process_names[PROCESSES] = {"booking-1", "booking-2",     "event-1", "event-2",
-                                                     "worker-1",  "worker-2",      "booking_db", "event_service",
-                                                     "rabbitmq",  "redis", "provider",   "world"};
+static const char *const process_names[PROCESSES] = {"booking-1", "booking-2", "event-1",    "event-2",
+                                                     "worker-1",  "worker-2",  "booking_db", "event_service",
+                                                     "rabbitmq",  "redis",     "provider",   "world"};
 
 /* --- chance -------------------------------------------------------------------------------------------------------- */
 
@@ -143,7 +143,8 @@ int sim_number(const struct tk_uuid *id)
     return (int)((unsigned)b[0] << 24 | (unsigned)b[1] << 16 | (unsigned)b[2] << 8 | b[3]);
 }
 
-/* --- events: a binary heap by time, then order of planning -------------------------------------------------------------- */
+/* --- events: a binary heap by time, then order of planning --------------------------------------------------------------
+ */
 
 static bool is_before(const struct event *a, const struct event *b)
 {
@@ -209,7 +210,8 @@ static void run_next(void)
     e.run(e.ctx);
 }
 
-/* --- processes that die or sleep ----------------------------------------------------------------------------------------------------------- */
+/* --- processes that die or sleep
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void boot(void *ctx)
 {
@@ -453,7 +455,8 @@ static void every_second(void *ctx)
 
 /* --- one run ---------------------------------------------------------------------------------------------------------- */
 
-/** Each kind of fault is on in about half of the runs, mildly or badly: runs differ more than with all of them always on. */
+/** Each kind of fault is on in about half of the runs, mildly or badly: runs differ more than with all of them always on.
+ */
 static int draw(int most)
 {
     const int how = sim_below(4);

@@ -70,7 +70,8 @@ static bool is_mine(int id, int seat)
 }
 
 /** The CASE of sql_settle_seats, in its order. `fresh`: sql_settle_holds has just inserted a tombstone. */
-static enum settle_verdict judge(const struct hold *hold, bool fresh, bool sell, int64_t revision, const int *seats, int count)
+static enum settle_verdict judge(const struct hold *hold, bool fresh, bool sell, int64_t revision, const int *seats,
+                                 int count)
 {
     if (fresh)
         return SETTLE_TOMBSTONED;
@@ -80,8 +81,7 @@ static enum settle_verdict judge(const struct hold *hold, bool fresh, bool sell,
         return SETTLE_STALE;
     if (sell && hold->state == HOLD_RELEASED)
         return SETTLE_CONFLICT;
-    if (sell && seats != NULL &&
-        (hold->count != count || memcmp(hold->seats, seats, (size_t)count * sizeof(*seats)) != 0))
+    if (sell && seats != NULL && (hold->count != count || memcmp(hold->seats, seats, (size_t)count * sizeof(*seats)) != 0))
         return SETTLE_CONFLICT;
     if (!sell && hold->state == HOLD_SOLD)
         return SETTLE_CONFLICT;

@@ -12,9 +12,9 @@
 
 #include "tests/sim/sim.h"
 
-#define SAME_SEEDS  40
-#define SUITE_SEEDS 4000
-#define COVER_SEEDS 2000
+#define SAME_SEEDS     40
+#define SUITE_SEEDS    4000
+#define COVER_SEEDS    2000
 #define HARMLESS_SEEDS 1000
 
 static const struct {
@@ -64,8 +64,8 @@ static void add(struct totals *t)
 
 static void complain(uint64_t seed, const char *rule)
 {
-    printf("seed %llu: %s\n    to see it: build/release/tests/sim/sim --seed %llu --trace\n", (unsigned long long)seed, rule,
-           (unsigned long long)seed);
+    printf("seed %llu: %s\n    to see it: build/release/tests/sim/sim --seed %llu --trace\n", (unsigned long long)seed,
+           rule, (unsigned long long)seed);
     fflush(stdout);
 }
 
@@ -120,12 +120,13 @@ static struct totals run_many(const struct options *o)
 static void print_totals(const struct totals *t, double wall, double cpu)
 {
     const double minutes = (cpu > 0.001 ? cpu : 0.001) / 60;
-    printf("%llu seeds: %llu bookings in %llu requests, %llu stored, %llu sold, %llu answers lost or unknown, %llu crashes, "
-           "%llu events\n%.1f s, %.1f s of CPU: %.2f million bookings (%.2f million requests) per minute and core\n",
-           (unsigned long long)t->runs, (unsigned long long)t->bookings, (unsigned long long)t->tries,
-           (unsigned long long)t->stored, (unsigned long long)t->confirmed, (unsigned long long)t->unknown,
-           (unsigned long long)t->crashes, (unsigned long long)t->events, wall, cpu, (double)t->bookings / minutes / 1e6,
-           (double)t->tries / minutes / 1e6);
+    printf(
+        "%llu seeds: %llu bookings in %llu requests, %llu stored, %llu sold, %llu answers lost or unknown, %llu crashes, "
+        "%llu events\n%.1f s, %.1f s of CPU: %.2f million bookings (%.2f million requests) per minute and core\n",
+        (unsigned long long)t->runs, (unsigned long long)t->bookings, (unsigned long long)t->tries,
+        (unsigned long long)t->stored, (unsigned long long)t->confirmed, (unsigned long long)t->unknown,
+        (unsigned long long)t->crashes, (unsigned long long)t->events, wall, cpu, (double)t->bookings / minutes / 1e6,
+        (double)t->tries / minutes / 1e6);
 }
 
 static bool many(const struct options *o)
@@ -137,7 +138,8 @@ static bool many(const struct options *o)
     return t.broken == 0;
 }
 
-/* --- the suite -------------------------------------------------------------------------------------------------------------------- */
+/* --- the suite
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 static int passed, failed;
 
@@ -189,21 +191,54 @@ static void is_harmless(enum mutant mutant)
 /** Everything the machines can come to must have come to pass, or the seeds prove less than they seem to. */
 static void everything_happens(void)
 {
-    static const char *const wanted[] = {
-        "created", "replayed", "seats_taken", "hold_expired", "overloaded", "outcome_unknown", "REBINDING", "FENCING",
-        "RELEASING", "UNLOCKING", "confirmed", "payment_failed", "payment_unavailable", "payment_in_progress",
-        "wrong_state", "nothing_to_settle", "cancelled", "expired", "cancel: expired", "cancel: paying", "cancel: unknown",
-        "cancel: overloaded", "cancel: wrong state", "applied", "stale", "tombstoned", "release", "reemit", "settle",
-        "tombstone", "charged", "declined", "redis flushed", "stopped", "calm", "dead letter", "delivered too often",
-        "rolled back after idling", "a deletion undone by a crash", "a twin waited in vain"};
+    static const char *const wanted[] = {"created",
+                                         "replayed",
+                                         "seats_taken",
+                                         "hold_expired",
+                                         "overloaded",
+                                         "outcome_unknown",
+                                         "REBINDING",
+                                         "FENCING",
+                                         "RELEASING",
+                                         "UNLOCKING",
+                                         "confirmed",
+                                         "payment_failed",
+                                         "payment_unavailable",
+                                         "payment_in_progress",
+                                         "wrong_state",
+                                         "nothing_to_settle",
+                                         "cancelled",
+                                         "expired",
+                                         "cancel: expired",
+                                         "cancel: paying",
+                                         "cancel: unknown",
+                                         "cancel: overloaded",
+                                         "cancel: wrong state",
+                                         "applied",
+                                         "stale",
+                                         "tombstoned",
+                                         "release",
+                                         "reemit",
+                                         "settle",
+                                         "tombstone",
+                                         "charged",
+                                         "declined",
+                                         "redis flushed",
+                                         "stopped",
+                                         "calm",
+                                         "dead letter",
+                                         "delivered too often",
+                                         "rolled back after idling",
+                                         "a deletion undone by a crash",
+                                         "a twin waited in vain"};
     char missing[256] = "";
     sim.covering = true;
     for (uint64_t seed = 1; seed <= COVER_SEEDS; seed++)
         sim_run(seed, MUTANT_NONE, false);
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
         if (!sim_was_noted(wanted[i]))
-            snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s", missing[0] ? ", " : "never: ",
-                     wanted[i]);
+            snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s",
+                     missing[0] ? ", " : "never: ", wanted[i]);
     report(missing[0] == '\0', "everything that can happen has happened", missing);
 }
 
@@ -220,7 +255,8 @@ static int suite(struct options *o)
     return failed == 0 ? 0 : 1;
 }
 
-/* --- the command line --------------------------------------------------------------------------------------------------------------- */
+/* --- the command line
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static int usage(void)
 {

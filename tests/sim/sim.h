@@ -134,7 +134,8 @@ typedef void call_fn(struct call *call);
 typedef enum tk_step look_fn(struct call *call, int64_t now);
 typedef void event_fn(void *ctx);
 
-/** Embedded in the caller's own structure, which lives until the run ends; for one call only, since what is late is late. */
+/** Embedded in the caller's own structure, which lives until the run ends; for one call only, since what is late is late.
+ */
 struct call {
     int from, to;
     uint32_t from_epoch, to_epoch;
@@ -145,8 +146,8 @@ struct call {
     call_fn *apply;    /* databases: the transaction */
     look_fn *look;     /* what became of it, when it was not written: a second transaction */
     bool not_written;
-    int64_t now;       /* databases: now() of that transaction */
-    int row;           /* databases: reservation whose row it locks, NOBODY: none */
+    int64_t now; /* databases: now() of that transaction */
+    int row;     /* databases: reservation whose row it locks, NOBODY: none */
 };
 
 struct event {
@@ -186,7 +187,7 @@ struct sim {
     struct {
         int owner;
         int64_t until;
-    } locks[SEATS]; /* Redis */
+    } locks[SEATS];               /* Redis */
     uint32_t sessions[PROCESSES]; /* of consumers, at the broker */
     struct booking *origins[IDS]; /* who asked for this id */
 
@@ -197,14 +198,14 @@ extern struct sim sim;
 
 /* core.c */
 uint64_t sim_random(void);
-int sim_below(int n);                           /* 0 … n-1 */
+int sim_below(int n); /* 0 … n-1 */
 int64_t sim_between(int64_t least, int64_t most);
 bool sim_chance(int per_1024);
 bool sim_fault(int per_1024); /* the same while faults are on; false afterwards, without drawing less */
 void *sim_alloc(size_t size); /* zeroed, until the run ends */
-void sim_at(int process, int64_t delay, event_fn *run, void *ctx);       /* dies with the process */
-void sim_at_any(int process, int64_t delay, event_fn *run, void *ctx);   /* survives it */
-void sim_note(const char *what, int a, int64_t b, int64_t c);            /* hashed; printed when tracing */
+void sim_at(int process, int64_t delay, event_fn *run, void *ctx);     /* dies with the process */
+void sim_at_any(int process, int64_t delay, event_fn *run, void *ctx); /* survives it */
+void sim_note(const char *what, int a, int64_t b, int64_t c);          /* hashed; printed when tracing */
 void sim_violation(const char *rule, int a, int64_t b) __attribute__((noreturn));
 #define SIM_CHECK(holds, rule, a, b) ((holds) ? (void)0 : sim_violation((rule), (a), (b)))
 int64_t sim_clock(int process); /* what that process believes the time is */
@@ -214,7 +215,8 @@ int sim_number(const struct tk_uuid *id);
 /** `to` serves it; `done` runs at `from` with OK, FAILED or UNKNOWN (or what the callee put into `step`). */
 void call_start(struct call *call, int from, int to, call_fn *serve, call_fn *done, int64_t timeout);
 void call_reply(struct call *call, enum tk_step step);
-/** A transaction at a database: as call_start(), with `apply` as its one atomic moment. `row`: waits for that row's lock. */
+/** A transaction at a database: as call_start(), with `apply` as its one atomic moment. `row`: waits for that row's lock.
+ */
 void db_start(struct call *call, int from, int to, int row, call_fn *apply, call_fn *done, int64_t timeout);
 
 /** While `sim.covering`: has this ever been noted? */
@@ -284,7 +286,15 @@ struct confirm_call {
     int answer; /* enum confirm_answer */
     void *arg;
 };
-enum cancel_answer { CANCEL_DONE, CANCEL_NOT_FOUND, CANCEL_EXPIRED, CANCEL_PAYING, CANCEL_WRONG, CANCEL_BUSY, CANCEL_UNKNOWN };
+enum cancel_answer {
+    CANCEL_DONE,
+    CANCEL_NOT_FOUND,
+    CANCEL_EXPIRED,
+    CANCEL_PAYING,
+    CANCEL_WRONG,
+    CANCEL_BUSY,
+    CANCEL_UNKNOWN
+};
 struct cancel_call {
     struct call call;
     int id, user;

@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "booking-worker/domain/orphan.h"
 #include "booking-svc/domain/confirm_flow.h"
+#include "booking-worker/domain/orphan.h"
 #include "tests/sim/sim.h"
 
 #define DB_TIMEOUT     (5 * SECOND)
@@ -66,7 +66,7 @@ struct job_call {
     int64_t end;
 };
 
-#define JOB_OF(call_, member) ((struct job_call *)(void *)((char *)(call_) - offsetof(struct job_call, member)))
+#define JOB_OF(call_, member) ((struct job_call *)(void *)((char *)(call_)-offsetof(struct job_call, member)))
 
 static void next_job(void *ctx);
 
@@ -82,7 +82,8 @@ static void end_job(struct worker *w)
     sim_at(w->process, sim_between(MS, 20 * MS), next_job, w);
 }
 
-/* --- expiry: the scan ------------------------------------------------------------------------------------------------------- */
+/* --- expiry: the scan
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int first_from(int64_t from)
 {
@@ -156,7 +157,8 @@ static void start_walk(struct worker *w, enum walk walk)
     db_start(&job->call, w->process, BOOKING_DB, NOBODY, apply_scan, on_scanned, DB_TIMEOUT);
 }
 
-/* --- expiry: the transaction ---------------------------------------------------------------------------------------------------- */
+/* --- expiry: the transaction
+ * ---------------------------------------------------------------------------------------------------- */
 
 static struct transaction *transaction_of(int process)
 {
@@ -381,7 +383,8 @@ static void expire_next(struct worker *w)
     db_start(&job->call, w->process, BOOKING_DB, NOBODY, apply_expire, on_expired, DB_TIMEOUT);
 }
 
-/* --- stuck payments: upkeep_store.c, settle_payments.c ------------------------------------------------------------------------------ */
+/* --- stuck payments: upkeep_store.c, settle_payments.c
+ * ------------------------------------------------------------------------------ */
 
 /* worker_stuck_payments, worker_payments_advance */
 static void apply_stuck(struct call *call)
@@ -443,7 +446,8 @@ static void on_stuck(struct call *call)
     settle_next(job);
 }
 
-/* --- the orphan sweep: orphan_store.c, sweep_orphans.c -------------------------------------------------------------------------------- */
+/* --- the orphan sweep: orphan_store.c, sweep_orphans.c
+ * -------------------------------------------------------------------------------- */
 
 struct sweep {
     struct overdue_call page;
@@ -682,7 +686,9 @@ static void start_sweep(struct worker *w)
     sweep_page(&first);
 }
 
-/* --- the schedule ------------------------------------------------------------------------------------------------------------------------ */
+/* --- the schedule
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void start_settling(struct worker *w)
 {
