@@ -28,6 +28,7 @@ struct booking_config {
     const char *event_service_url;
     int64_t event_service_timeout_ms;
     const char *internal_api_key;
+    const char *internal_bind;
     const char *secret_key;
     int64_t reservation_timeout_minutes;
     int64_t reservation_timeout_seconds; /* 0: the minutes count */

@@ -211,6 +211,7 @@ static enum tk_err open_http(struct server *server)
         .io_timeout_ms = IO_TIMEOUT_MS,
         .max_connections = (size_t)config->max_connections,
         .internal_api_key = config->internal_api_key,
+        .internal_bind = config->internal_bind,
         .app = &server->app,
         .is_overloaded = booking_is_overloaded,
     };

@@ -5,9 +5,11 @@
 
 #include "booking-worker/config.h"
 #include "shared/contract/message.h"
+#include "shared/http/address.h"
 #include "shared/mq/url.h"
 #include "shared/redis/url.h"
 
+#define SERVICE_URL  "http://host:port or unix:/path"
 #define MEMBER(name) offsetof(struct worker_config, name)
 
 const struct tk_setting worker_settings[] = {
@@ -27,9 +29,10 @@ const struct tk_setting worker_settings[] = {
     {"RABBITMQ_QUEUE", TK_SETTING_TEXT, MEMBER(rabbitmq_queue), TK_QUEUE_DEFAULT, 1, 200, "",
      "Queue of event-svc, declared here too.", 0},
     {"EVENT_SERVICE_URL", TK_SETTING_TEXT, MEMBER(event_service_url), "http://127.0.0.1:8000", 1, 1024, "",
-     "event-svc, asked for holds past their deadline.", 0},
+     "event-svc, asked for holds past their deadline: http://host:port or unix:/path, where its internal routes are.", 0},
     {"BOOKING_SERVICE_URL", TK_SETTING_TEXT, MEMBER(booking_service_url), "http://127.0.0.1:8001", 1, 1024, "",
-     "booking-svc, asked to settle payments that got stuck.", 0},
+     "booking-svc, asked to settle payments that got stuck: http://host:port or unix:/path, where its internal routes are.",
+     0},
     {"INTERNAL_API_KEY", TK_SETTING_TEXT, MEMBER(internal_api_key), "", 0, 255, "",
      "Sent to the services' internal routes as X-Internal-Api-Key.", 1},
     {"HOST", TK_SETTING_TEXT, MEMBER(host), "127.0.0.1", 1, 255, "", "Address of /health and /metrics.", 0},
@@ -59,8 +62,10 @@ static void compose_broker_url(struct worker_config *config)
                                              config->rabbitmq_password);
 }
 
-static bool is_http_url(const char *url)
+static bool is_service_url(const char *url)
 {
+    if (tk_http_unix_path(url) != NULL)
+        return true;
     struct tk_slice s = tk_slice_of(url);
     struct tk_slice scheme = TK_SLICE("http://");
     return s.len > scheme.len && tk_slice_eq((struct tk_slice){.ptr = s.ptr, .len = scheme.len}, scheme);
@@ -78,8 +83,8 @@ static enum tk_err check(const struct worker_config *config)
 {
     struct tk_mq_url broker;
     struct tk_redis_url redis;
-    bool fine = complain(is_http_url(config->event_service_url), "EVENT_SERVICE_URL", "http://host:port");
-    fine &= complain(is_http_url(config->booking_service_url), "BOOKING_SERVICE_URL", "http://host:port");
+    bool fine = complain(is_service_url(config->event_service_url), "EVENT_SERVICE_URL", SERVICE_URL);
+    fine &= complain(is_service_url(config->booking_service_url), "BOOKING_SERVICE_URL", SERVICE_URL);
     fine &= complain(tk_redis_url_parse(config->redis_url, &redis) == TK_OK, "REDIS_URL", "redis://host:port/db");
     bool parsed = tk_mq_url_parse(config->rabbitmq_url, &broker) == TK_OK;
     tk_mq_url_release(&broker);

@@ -26,6 +26,8 @@ const struct tk_setting event_settings[] = {
      "Queue of reservation messages.", 0},
     {"INTERNAL_API_KEY", TK_SETTING_TEXT, MEMBER(internal_api_key), "", 0, 255, "",
      "Required on /api/internal routes as X-Internal-Api-Key when set.", 1},
+    {"INTERNAL_BIND", TK_SETTING_TEXT, MEMBER(internal_bind), "", 0, 300, "",
+     "Listener of its own for internal routes and /metrics, host:port or unix:/path; empty: they are on PORT.", 0},
     {"HOST", TK_SETTING_TEXT, MEMBER(host), "127.0.0.1", 1, 255, "", "Address to listen on.", 0},
     {"PORT", TK_SETTING_INT, MEMBER(port), "8000", 0, 65535, "", "Port to listen on; 0: any free one.", 0},
     {"MAX_CONNECTIONS", TK_SETTING_INT, MEMBER(max_connections), "20000", 1, 1000000, "",

@@ -21,6 +21,7 @@ struct event_config {
     const char *rabbitmq_exchange;
     const char *rabbitmq_queue;
     const char *internal_api_key;
+    const char *internal_bind;
     const char *host;
     int64_t port;
     int64_t max_connections;

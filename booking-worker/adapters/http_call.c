@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "booking-worker/adapters/http_call.h"
+#include "shared/http/address.h"
 #include "shared/log/log.h"
 
 #define MAX_URL 4096
@@ -69,6 +70,7 @@ static void prepare(struct http_caller *caller, const char *method, const char *
     CURL *curl = caller->curl;
     curl_easy_reset(curl); /* options only; connections stay */
     curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, tk_http_unix_path(caller->config.base_url));
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, caller->headers);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)caller->config.timeout_ms);
@@ -96,7 +98,8 @@ enum tk_err http_call(struct http_caller *caller, const char *method, const char
 {
     char url[MAX_URL];
     tk_buf_reset(&caller->answer);
-    if ((size_t)snprintf(url, sizeof(url), "%s%s", caller->config.base_url, path) >= sizeof(url))
+    const char *base = tk_http_unix_path(caller->config.base_url) != NULL ? "http://localhost" : caller->config.base_url;
+    if ((size_t)snprintf(url, sizeof(url), "%s%s", base, path) >= sizeof(url))
         return TK_ERR_LIMIT;
     prepare(caller, method, url, body);
     CURLcode code = curl_easy_perform(caller->curl);

@@ -11,7 +11,7 @@
 struct http_caller;
 
 struct http_caller_config {
-    const char *base_url;         /* http://host:port */
+    const char *base_url;         /* http://host:port or unix:/path */
     const char *internal_api_key; /* sent as X-Internal-Api-Key unless "" */
     int64_t timeout_ms;           /* per call, connecting included */
     size_t max_answer;            /* bytes */

@@ -155,6 +155,7 @@ static enum tk_err open_server(struct event_service *service, const struct tk_ro
         .io_timeout_ms = config->io_timeout_ms,
         .max_connections = (size_t)config->max_connections,
         .internal_api_key = config->internal_api_key,
+        .internal_bind = config->internal_bind,
         .app = service,
     };
     if (config->internal_api_key[0] == '\0')

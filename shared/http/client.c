@@ -15,7 +15,9 @@
 #include <h2o.h>
 #include <h2o/http1client.h>
 #include <string.h>
+#include <sys/un.h>
 
+#include "shared/http/address.h"
 #include "shared/log/log.h"
 
 /* Below the 10 s after which our servers close an idle connection, so that we seldom write into a closing one. */
@@ -210,17 +212,46 @@ size_t tk_http_client_in_flight(const struct tk_http_client *client)
 
 static enum tk_err refuse_url(const char *url)
 {
-    tk_log(TK_LOG_ERROR, "bad service URL, expected http://host[:port]", TK_KV_STR("url", url));
+    tk_log(TK_LOG_ERROR, "bad service URL, expected http://host[:port] or unix:/path", TK_KV_STR("url", url));
     return TK_ERR_INVALID;
 }
 
-static void open_pool(struct tk_http_client *client, struct tk_loop *loop, const h2o_url_t *url)
+static void open_tcp_pool(struct tk_http_client *client, const h2o_url_t *url)
 {
-    h2o_loop_t *h2o_loop = tk_loop_h2o(loop);
     h2o_iovec_t host = url->host;
     if (h2o_memis(host.base, host.len, H2O_STRLIT("localhost")))
         host = h2o_iovec_init(H2O_STRLIT("127.0.0.1"));
+    client->authority = strndup(url->authority.base, url->authority.len);
     h2o_socketpool_init_by_hostport(&client->pool, host, h2o_url_get_port(url), 0, client->max_in_flight);
+}
+
+static enum tk_err open_unix_pool(struct tk_http_client *client, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address.sun_path))
+        return TK_ERR_INVALID;
+    memcpy(address.sun_path, path, strlen(path));
+    client->authority = strdup("localhost");
+    h2o_socketpool_init_by_address(&client->pool, (struct sockaddr *)&address, sizeof(address), 0, client->max_in_flight);
+    return TK_OK;
+}
+
+static enum tk_err open_pool(struct tk_http_client *client, const char *text)
+{
+    h2o_url_t url;
+    const char *path = tk_http_unix_path(text);
+    if (path != NULL)
+        return open_unix_pool(client, path);
+    if (h2o_url_parse(text, SIZE_MAX, &url) != 0 || url.scheme != &H2O_URL_SCHEME_HTTP || url.host.len == 0 ||
+        !(url.path.len == 1 && url.path.base[0] == '/'))
+        return TK_ERR_INVALID;
+    open_tcp_pool(client, &url);
+    return TK_OK;
+}
+
+static void open_context(struct tk_http_client *client)
+{
+    h2o_loop_t *h2o_loop = tk_loop_h2o(client->loop);
     h2o_socketpool_set_timeout(&client->pool, h2o_loop, POOL_IDLE_MS);
     h2o_timeout_init(h2o_loop, &client->io_timeout, BACKSTOP_MS);
     client->queue = h2o_multithread_create_queue(h2o_loop);
@@ -233,17 +264,17 @@ static void open_pool(struct tk_http_client *client, struct tk_loop *loop, const
 enum tk_err tk_http_client_open(struct tk_loop *loop, const struct tk_http_client_config *config,
                                 struct tk_http_client **out)
 {
-    h2o_url_t url;
-    if (config->base_url == NULL || h2o_url_parse(config->base_url, SIZE_MAX, &url) != 0 ||
-        url.scheme != &H2O_URL_SCHEME_HTTP || url.host.len == 0 || !(url.path.len == 1 && url.path.base[0] == '/'))
-        return refuse_url(config->base_url != NULL ? config->base_url : "");
+    const char *url = config->base_url != NULL ? config->base_url : "";
     struct tk_http_client *client = tk_alloc(sizeof(*client));
     client->loop = loop;
     client->max_in_flight = config->max_in_flight;
     client->max_response = config->max_response;
-    client->authority = strndup(url.authority.base, url.authority.len);
+    if (open_pool(client, url)) {
+        free(client);
+        return refuse_url(url);
+    }
     client->internal_api_key = strdup(config->internal_api_key != NULL ? config->internal_api_key : "");
-    open_pool(client, loop, &url);
+    open_context(client);
     *out = client;
     return TK_OK;
 }

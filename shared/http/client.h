@@ -15,7 +15,7 @@
 struct tk_http_client;
 
 struct tk_http_client_config {
-    const char *base_url;         /* http://host:port */
+    const char *base_url;         /* http://host:port or unix:/path */
     size_t max_in_flight;         /* calls at a time; also the pool's size */
     size_t max_response;          /* bytes; a longer answer counts as UNKNOWN */
     const char *internal_api_key; /* sent as X-Internal-Api-Key unless "" or NULL */

@@ -122,11 +122,18 @@ static bool check_framing(struct tk_http_req_private *request)
     return false;
 }
 
+static enum tk_router_side side_of(const struct tk_http_req_private *request)
+{
+    if (!request->server->is_split)
+        return TK_ROUTER_SIDE_ANY;
+    return request->exchange->conn->listener->internal ? TK_ROUTER_SIDE_INTERNAL : TK_ROUTER_SIDE_PUBLIC;
+}
+
 static bool find_route(struct tk_http_req_private *request)
 {
     const struct tk_http_config *config = &request->server->config;
     struct tk_route_match match;
-    tk_router_match(config->routes, config->route_count, request->method, request->path, &match);
+    tk_router_match(config->routes, config->route_count, side_of(request), request->method, request->path, &match);
     if (match.route == NULL && match.allow[0] == '\0') {
         tk_http_problem(&request->pub, &TK_PROBLEM_NOT_FOUND, NULL);
         return false;

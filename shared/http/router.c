@@ -120,14 +120,22 @@ static bool is_better(const struct tk_route *route, const struct walk *walk, con
     return walk->literal > best_walk->literal;
 }
 
-void tk_router_match(const struct tk_route *routes, size_t count, struct tk_slice method, struct tk_slice path,
-                     struct tk_route_match *out)
+static bool is_on_side(const struct tk_route *route, enum tk_router_side side)
+{
+    if (side == TK_ROUTER_SIDE_ANY || (route->flags & TK_ROUTE_BOTH) != 0)
+        return true;
+    bool inside = (route->flags & (TK_ROUTE_INTERNAL | TK_ROUTE_INSIDE)) != 0;
+    return inside == (side == TK_ROUTER_SIDE_INTERNAL);
+}
+
+void tk_router_match(const struct tk_route *routes, size_t count, enum tk_router_side side, struct tk_slice method,
+                     struct tk_slice path, struct tk_route_match *out)
 {
     struct walk best = {0};
     struct walk walk;
     *out = (struct tk_route_match){0};
     for (size_t i = 0; i < count; i++) {
-        if (!match_path(&routes[i], path, &walk))
+        if (!is_on_side(&routes[i], side) || !match_path(&routes[i], path, &walk))
             continue;
         if (match_method(&routes[i], method)) {
             if (is_better(&routes[i], &walk, out->route, &best)) {

@@ -14,9 +14,17 @@ struct tk_route_match {
     char allow[64]; /* when the path exists with other methods: value of the Allow header; "" means 404 */
 };
 
-/** `method` as received; HEAD matches GET routes, OPTIONS is answered by 405 like any other unknown method. */
-void tk_router_match(const struct tk_route *routes, size_t count, struct tk_slice method, struct tk_slice path,
-                     struct tk_route_match *out);
+/** Through which door a request came. */
+enum tk_router_side {
+    TK_ROUTER_SIDE_ANY, /* there is only one */
+    TK_ROUTER_SIDE_PUBLIC,
+    TK_ROUTER_SIDE_INTERNAL,
+};
+
+/** `method` as received; HEAD matches GET routes, OPTIONS is answered by 405 like any other unknown method. Rows of
+ * the other side do not exist. */
+void tk_router_match(const struct tk_route *routes, size_t count, enum tk_router_side side, struct tk_slice method,
+                     struct tk_slice path, struct tk_route_match *out);
 
 /** Prints one `METHOD path` line per documented route, sorted as in the table; the API document test reads it. */
 void tk_router_print(const struct tk_route *routes, size_t count);

@@ -10,8 +10,6 @@
  * HTTP/2 stays off: 2.2.5 lacks the fix for CVE-2023-44487, and over cleartext it would accept the preface unasked.
  */
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +18,6 @@
 #include "shared/http/server_private.h"
 #include "shared/log/log.h"
 
-#define BACKLOG             4096  /* the kernel caps it at net.core.somaxconn */
 #define ACCEPTS_PER_WAKEUP  32    /* fairness between new and existing connections */
 #define ACCEPT_RETRY_MS     100   /* pause after accept() ran out of descriptors */
 #define UPKEEP_MS           500   /* resolution of the write timeout */
@@ -45,15 +42,18 @@ static void on_conn_closed(void *arg)
     free(conn);
 }
 
-static void adopt(struct tk_http_server *server, h2o_socket_t *sock)
+static void adopt(struct tk_http_listener *listener, h2o_socket_t *sock)
 {
-    if (server->conn_count >= server->config.max_connections) {
+    struct tk_http_server *server = listener->server;
+    /* Our own services get in whatever the crowd at the public door. */
+    if (!listener->internal && server->conn_count >= server->config.max_connections) {
         tk_metric_add(&server->turned_away, 1);
         h2o_socket_close(sock);
         return;
     }
     struct tk_http_conn *conn = tk_alloc(sizeof(*conn));
     conn->server = server;
+    conn->listener = listener;
     conn->sock = sock;
     conn->linger_fd = -1;
     tk_list_push_back(&server->conns, &conn->link);
@@ -61,36 +61,41 @@ static void adopt(struct tk_http_server *server, h2o_socket_t *sock)
     tk_metric_set(&server->connections, (int64_t)server->conn_count);
     sock->on_close.cb = on_conn_closed;
     sock->on_close.data = conn;
-    h2o_accept(&server->accept_ctx, sock);
+    h2o_accept(&listener->accept_ctx, sock);
 }
 
-static void on_accept(h2o_socket_t *listener, const char *err);
+static void on_accept(h2o_socket_t *sock, const char *err);
 
 static void accept_again(void *arg)
 {
-    struct tk_http_server *server = arg;
-    if (server->listener != NULL)
-        h2o_socket_read_start(server->listener, on_accept);
+    struct tk_http_listener *listener = arg;
+    if (listener->sock != NULL)
+        h2o_socket_read_start(listener->sock, on_accept);
 }
 
-static void on_accept(h2o_socket_t *listener, const char *err)
+/** The connection stays in the backlog, so the listener stays readable: without a pause this would spin. */
+static void pause_accepting(struct tk_http_listener *listener)
 {
-    struct tk_http_server *server = listener->data;
+    struct tk_http_server *server = listener->server;
+    tk_log(TK_LOG_ERROR, "cannot accept connections", TK_KV_STR("service", server->config.service),
+           TK_KV_STR("reason", strerror(errno)), TK_KV_INT("connections", server->conn_count));
+    h2o_socket_read_stop(listener->sock);
+    tk_timer_start(server->loop, &listener->accept_retry, ACCEPT_RETRY_MS, accept_again, listener);
+}
+
+static void on_accept(h2o_socket_t *listening, const char *err)
+{
+    struct tk_http_listener *listener = listening->data;
     if (err != NULL)
         return;
     for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
-        h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
+        h2o_socket_t *sock = h2o_evloop_socket_accept(listening);
         if (sock != NULL) {
-            adopt(server, sock);
+            adopt(listener, sock);
             continue;
         }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            /* The connection stays in the backlog, so the listener stays readable: without a pause this would spin. */
-            tk_log(TK_LOG_ERROR, "cannot accept connections", TK_KV_STR("service", server->config.service),
-                   TK_KV_STR("reason", strerror(errno)), TK_KV_INT("connections", server->conn_count));
-            h2o_socket_read_stop(listener);
-            tk_timer_start(server->loop, &server->accept_retry, ACCEPT_RETRY_MS, accept_again, server);
-        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            pause_accepting(listener);
         return;
     }
 }
@@ -119,63 +124,6 @@ int64_t tk_http_send_deadline(const struct tk_http_server *server, size_t bytes)
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------- */
-
-static void set_listener_options(int fd, const struct tk_http_config *config)
-{
-    int on = 1;
-    int io_timeout_ms = (int)config->io_timeout_ms;
-    int defer_s = io_timeout_ms / 1000 > 0 ? io_timeout_ms / 1000 : 1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    /* Accepted sockets inherit both; without the first, a peer that vanished holds our answer for a quarter of an hour. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &io_timeout_ms, sizeof(io_timeout_ms));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
-}
-
-static enum tk_err log_listen_error(const struct tk_http_config *config, const char *reason, enum tk_err err)
-{
-    tk_log(TK_LOG_ERROR, "cannot listen", TK_KV_STR("service", config->service), TK_KV_STR("host", config->host),
-           TK_KV_INT("port", config->port), TK_KV_STR("reason", reason));
-    return err;
-}
-
-static enum tk_err listen_on(const struct tk_http_config *config, int *out)
-{
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *address = NULL;
-    char port[24];
-    (void)snprintf(port, sizeof(port), "%lld", (long long)config->port);
-    int rc = getaddrinfo(config->host, port, &hints, &address);
-    if (rc != 0)
-        return log_listen_error(config, gai_strerror(rc), TK_ERR_INVALID);
-    enum tk_err err = TK_OK;
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0)
-        set_listener_options(fd, config);
-    if (fd < 0 || bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-        int error = errno;
-        err = log_listen_error(config, strerror(error), error == EADDRINUSE ? TK_ERR_CONFLICT : TK_ERR_INVALID);
-        if (fd >= 0)
-            (void)close(fd);
-    }
-    freeaddrinfo(address);
-    *out = fd;
-    return err;
-}
-
-static uint16_t port_of(int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {.any = {0}};
-    socklen_t len = sizeof(address);
-    if (getsockname(fd, &address.any, &len) != 0)
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
 
 /** The largest body any route takes: what h2o may buffer for one request. */
 static size_t largest_body(const struct tk_http_config *config)
@@ -210,28 +158,66 @@ static void configure_h2o(struct tk_http_server *server)
     add_handler(server, &host->fallback_path); /* `OPTIONS *` and other targets that do not start with a slash */
     tk_http_own_errors_install(server, &host->fallback_path);
     h2o_context_init(&server->ctx, tk_loop_h2o_clients(server->loop), global);
-    server->accept_ctx.ctx = &server->ctx;
-    server->accept_ctx.hosts = global->hosts;
+}
+
+/** Starts accepting on `fd`. */
+static void open_listener(struct tk_http_server *server, enum tk_http_listeners which, int fd,
+                          const struct tk_http_address *address)
+{
+    struct tk_http_listener *listener = &server->listeners[which];
+    listener->server = server;
+    listener->internal = which == TK_HTTP_LISTENER_INTERNAL;
+    listener->accept_ctx.ctx = &server->ctx;
+    listener->accept_ctx.hosts = server->globalconf.hosts;
+    memcpy(listener->path, address->path, sizeof(listener->path));
+    listener->sock = h2o_evloop_socket_create(tk_loop_h2o_clients(server->loop), fd, H2O_SOCKET_FLAG_DONT_READ);
+    listener->sock->data = listener;
+    h2o_socket_read_start(listener->sock, on_accept);
+}
+
+/** Both sockets or none, so that a service never runs half reachable. */
+static enum tk_err listen_all(const struct tk_http_config *config, struct tk_http_address addresses[TK_HTTP_LISTENERS],
+                              int fds[TK_HTTP_LISTENERS])
+{
+    struct tk_http_address *internal = &addresses[TK_HTTP_LISTENER_INTERNAL];
+    struct tk_http_address *public = &addresses[TK_HTTP_LISTENER_PUBLIC];
+    public->port = (uint16_t)config->port;
+    (void)snprintf(public->host, sizeof(public->host), "%s", config->host);
+    bool split = config->internal_bind != NULL && config->internal_bind[0] != '\0';
+    if (split && tk_http_address_parse(config->internal_bind, internal)) {
+        tk_log(TK_LOG_ERROR, "bad INTERNAL_BIND, expected host:port or unix:/path",
+               TK_KV_STR("value", config->internal_bind));
+        return TK_ERR_INVALID;
+    }
+    enum tk_err err = tk_http_listen(config, public, &fds[TK_HTTP_LISTENER_PUBLIC]);
+    if (err || !split)
+        return err;
+    err = tk_http_listen(config, internal, &fds[TK_HTTP_LISTENER_INTERNAL]);
+    if (err)
+        (void)close(fds[TK_HTTP_LISTENER_PUBLIC]);
+    return err;
 }
 
 enum tk_err tk_http_server_open(struct tk_loop *loop, const struct tk_http_config *config, struct tk_http_server **out)
 {
-    int fd = -1;
-    enum tk_err err = listen_on(config, &fd);
+    struct tk_http_address addresses[TK_HTTP_LISTENERS] = {0};
+    int fds[TK_HTTP_LISTENERS] = {-1, -1};
+    enum tk_err err = listen_all(config, addresses, fds);
     if (err)
         return err;
     struct tk_http_server *server = tk_alloc(sizeof(*server));
     server->loop = loop;
     server->config = *config;
-    server->port = port_of(fd);
+    server->port = tk_http_bound_port(fds[TK_HTTP_LISTENER_PUBLIC]);
+    server->is_split = fds[TK_HTTP_LISTENER_INTERNAL] >= 0;
     server->slowest_bytes_per_s = SLOWEST_BYTES_PER_S;
     tk_list_init(&server->conns);
     tk_list_init(&server->sending);
     tk_http_stats_open(server);
     configure_h2o(server);
-    server->listener = h2o_evloop_socket_create(tk_loop_h2o_clients(loop), fd, H2O_SOCKET_FLAG_DONT_READ);
-    server->listener->data = server;
-    h2o_socket_read_start(server->listener, on_accept);
+    for (int which = 0; which < TK_HTTP_LISTENERS; which++)
+        if (fds[which] >= 0)
+            open_listener(server, (enum tk_http_listeners)which, fds[which], &addresses[which]);
     tk_timer_start(loop, &server->upkeep, UPKEEP_MS, on_upkeep, server);
     *out = server;
     return TK_OK;
@@ -250,15 +236,25 @@ size_t tk_http_server_in_flight(const struct tk_http_server *server)
     return server->in_flight;
 }
 
+static void close_listener(struct tk_http_listener *listener)
+{
+    if (listener->sock == NULL)
+        return;
+    tk_timer_stop(listener->server->loop, &listener->accept_retry);
+    if (listener->path[0] != '\0')
+        (void)unlink(listener->path);
+    h2o_socket_close(listener->sock);
+    listener->sock = NULL;
+}
+
 void tk_http_server_drain(struct tk_http_server *server)
 {
     if (server->draining)
         return;
     server->draining = true;
     server->ctx.shutdown_requested = 1; /* requests read from now on are answered with Connection: close */
-    tk_timer_stop(server->loop, &server->accept_retry);
-    h2o_socket_close(server->listener);
-    server->listener = NULL;
+    for (int which = 0; which < TK_HTTP_LISTENERS; which++)
+        close_listener(&server->listeners[which]);
     TK_LIST_FOREACH(link, &server->conns)
     {
         struct tk_http_conn *conn = TK_CONTAINER_OF(link, struct tk_http_conn, link);

@@ -5,6 +5,9 @@
  * runs on the loop's thread → sooner or later exactly one tk_http_respond*() call answers it and ends its life. The client
  * may leave in between; the handler need not care: the answer then goes nowhere.
  *
+ * With `internal_bind` the server has a second listener. Routes with TK_ROUTE_INTERNAL or TK_ROUTE_INSIDE exist only there,
+ * all others only on the public one (404), except those with TK_ROUTE_BOTH. Without it there is one listener for all.
+ *
  * Off by design: HTTP/2 (docs/DECISIONS.md 28) and the Server header.
  */
 #ifndef TK_HTTP_SERVER_H
@@ -30,12 +33,14 @@ struct tk_http_req;
 typedef void tk_http_handler(struct tk_http_req *req);
 
 /** Route flags. */
-#define TK_ROUTE_JSON_BODY     1u  /* a JSON object or array body is required: 415, 400 before the handler runs */
-#define TK_ROUTE_OPTIONAL_BODY 2u  /* with JSON_BODY: an empty body is fine whatever the content type */
-#define TK_ROUTE_INTERNAL      4u  /* requires INTERNAL_API_KEY when one is configured (header X-Internal-Api-Key) */
-#define TK_ROUTE_USER          8u  /* X-User-ID must be a UUID: 401 otherwise */
-#define TK_ROUTE_UNDOCUMENTED  16u /* not part of openapi.json (assets of /docs) */
-#define TK_ROUTE_PREFIX        32u /* `path` ends in `/` and matches everything below it */
+#define TK_ROUTE_JSON_BODY     1u   /* a JSON object or array body is required: 415, 400 before the handler runs */
+#define TK_ROUTE_OPTIONAL_BODY 2u   /* with JSON_BODY: an empty body is fine whatever the content type */
+#define TK_ROUTE_INTERNAL      4u   /* requires INTERNAL_API_KEY when one is configured (header X-Internal-Api-Key) */
+#define TK_ROUTE_USER          8u   /* X-User-ID must be a UUID: 401 otherwise */
+#define TK_ROUTE_UNDOCUMENTED  16u  /* not part of openapi.json (assets of /docs) */
+#define TK_ROUTE_PREFIX        32u  /* `path` ends in `/` and matches everything below it */
+#define TK_ROUTE_INSIDE        64u  /* on the internal listener only, when there is one; INTERNAL implies it */
+#define TK_ROUTE_BOTH          128u /* on either listener */
 
 /** One row of a service's routing table; the same path may appear once per method. */
 struct tk_route {
@@ -56,6 +61,7 @@ struct tk_http_config {
     int64_t io_timeout_ms;        /* header, body and idle time of a connection: 10 s */
     size_t max_connections;       /* beyond it new connections are closed at once */
     const char *internal_api_key; /* "" or NULL: internal routes are open */
+    const char *internal_bind;    /* "" or NULL: no internal listener, else see address.h */
     void *app;                    /* handed to handlers as req->app */
     /** Asked before a request's body is looked at; true: it is answered 503 `overloaded`. May be NULL. */
     bool (*is_overloaded)(void *app, const struct tk_route *route);

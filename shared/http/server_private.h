@@ -14,6 +14,7 @@
 #include <h2o.h>
 
 #include "shared/base/list.h"
+#include "shared/http/address.h"
 #include "shared/http/router.h"
 #include "shared/http/server.h"
 #include "shared/metrics/metrics.h"
@@ -28,14 +29,25 @@ struct tk_http_stats {
     struct tk_metric duration;
 };
 
+/** A listening socket. Connections remember which one they came through: it decides which routes they see. */
+struct tk_http_listener {
+    struct tk_http_server *server;
+    h2o_socket_t *sock; /* NULL: not in use, or draining */
+    h2o_accept_ctx_t accept_ctx;
+    struct tk_timer accept_retry;
+    bool internal;
+    char path[sizeof(((struct tk_http_address *)0)->path)]; /* of a unix socket, removed when draining; else "" */
+};
+
+enum tk_http_listeners { TK_HTTP_LISTENER_PUBLIC, TK_HTTP_LISTENER_INTERNAL, TK_HTTP_LISTENERS };
+
 struct tk_http_server {
     struct tk_loop *loop;
     struct tk_http_config config; /* strings and routes belong to the caller and live as long as the process */
     h2o_globalconf_t globalconf;
     h2o_context_t ctx;
-    h2o_accept_ctx_t accept_ctx;
-    h2o_socket_t *listener; /* NULL once draining */
-    struct tk_timer accept_retry;
+    struct tk_http_listener listeners[TK_HTTP_LISTENERS];
+    bool is_split; /* there is an internal listener */
     struct tk_timer upkeep;
     struct tk_link conns;
     size_t conn_count;
@@ -54,6 +66,7 @@ struct tk_http_server {
 struct tk_http_conn {
     struct tk_link link;
     struct tk_http_server *server;
+    const struct tk_http_listener *listener;
     h2o_socket_t *sock;
     bool busy;     /* a request was read and its answer has not left yet */
     int linger_fd; /* duplicate of the socket's descriptor, to close it gently; -1 normally */
@@ -94,6 +107,13 @@ struct tk_http_req_private {
 struct tk_http_conn *tk_http_conn_of(h2o_req_t *req);
 /** Monotonic time by which an answer of `bytes` must have left. */
 int64_t tk_http_send_deadline(const struct tk_http_server *server, size_t bytes);
+
+/* listen.c */
+/** A non-blocking listening socket. TK_ERR_CONFLICT: the address is in use; TK_ERR_INVALID: no such address. Logged. */
+TK_MUSTCHECK enum tk_err tk_http_listen(const struct tk_http_config *config, const struct tk_http_address *address,
+                                        int *out);
+/** The TCP port `fd` is bound to; 0 for a unix socket. */
+uint16_t tk_http_bound_port(int fd);
 
 /* request.c: the h2o handler's callback, and the end of a request */
 int tk_http_on_request(h2o_handler_t *handler, h2o_req_t *h2o);

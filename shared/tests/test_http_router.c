@@ -81,7 +81,7 @@ Test(http_router, matches_as_the_table_says)
         const struct expectation *e = &EXPECTATIONS[i];
         struct tk_route_match match;
         char joined[128] = "";
-        tk_router_match(ROUTES, COUNT, tk_slice_of(e->method), tk_slice_of(e->path), &match);
+        tk_router_match(ROUTES, COUNT, TK_ROUTER_SIDE_ANY, tk_slice_of(e->method), tk_slice_of(e->path), &match);
         for (size_t p = 0; p < match.param_count; p++) {
             size_t used = strlen(joined);
             (void)snprintf(joined + used, sizeof(joined) - used, "%s%.*s", p > 0 ? "|" : "", (int)match.params[p].len,
@@ -102,7 +102,7 @@ Test(http_router, allow_never_overflows)
         {"DDDDDDDDDDDDDDDDDDDD", "/", nobody, 0, 0},
     };
     struct tk_route_match match;
-    tk_router_match(many, 4, TK_SLICE("GET"), TK_SLICE("/"), &match);
+    tk_router_match(many, 4, TK_ROUTER_SIDE_ANY, TK_SLICE("GET"), TK_SLICE("/"), &match);
     cr_assert_null(match.route);
     cr_assert_lt(strlen(match.allow), sizeof(match.allow));
 }
@@ -120,7 +120,7 @@ Test(http_router, random_paths_stay_in_bounds)
         char *exact = malloc(len + 1); /* so that the sanitizer sees a read behind the end */
         memcpy(exact, path, len);
         struct tk_route_match match;
-        tk_router_match(ROUTES, COUNT, TK_SLICE("GET"), (struct tk_slice){exact, len}, &match);
+        tk_router_match(ROUTES, COUNT, TK_ROUTER_SIDE_ANY, TK_SLICE("GET"), (struct tk_slice){exact, len}, &match);
         for (size_t p = 0; p < match.param_count; p++)
             cr_assert(match.params[p].ptr >= exact && match.params[p].ptr + match.params[p].len <= exact + len);
         free(exact);
