@@ -91,8 +91,11 @@ unit: $(TEST_BINS) ## unit tests (Criterion)
 integration: all ## integration tests against a private stack on free ports
 	./test_integration.sh --private
 
-sim: $(OUT)/tests/sim/sim ## the pure state machines in a simulated world that fails, and rules broken on purpose
-	$< --suite
+SEEDS ?= 30000
+FROM  ?= 1
+JOBS  ?= $(shell nproc)
+sim: $(OUT)/tests/sim/sim ## the pure machines in worlds that fail, and rules broken on purpose: SEEDS=30000 from FROM=1 on, JOBS at a time
+	$< --suite --from $(FROM) --seeds $(SEEDS) --jobs $(JOBS)
 
 test: ## everything from nothing: packages, build, unit tests, private stack, integration tests, stop
 	deploy/run-tests.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make test: packages, build, unit tests, a private stack with the integration tests, and everything stopped again.
+# make test: packages, build, unit tests, the simulator, a private stack with the integration tests, and everything stopped again.
 # The last line is `N passed, N failed`; the exit status is 0 only if nothing failed and something ran.
 #   VARIANT=asan   the same under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 set -euo pipefail
@@ -102,7 +102,7 @@ main() {
     mapfile -t tests < <(unit_test_programs)
     # Whole stacks, slow as they are: Criterion's own leak can only be told from ours by the functions far below it.
     ASAN_OPTIONS="${ASAN_OPTIONS:-}:fast_unwind_on_malloc=0" run "Unit tests" unit_tests "${tests[@]}"
-    run "Simulation" "build/$VARIANT/tests/sim/sim" --suite
+    run "Simulator" make -s VARIANT="$VARIANT" sim SEEDS="$([ "$VARIANT" = asan ] && echo 3000 || echo 30000)"
     run "Integration tests" ./test_integration.sh --private
     sanitizer_reports
     finish

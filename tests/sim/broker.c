@@ -13,8 +13,7 @@
 #define DB_TIMEOUT     (10 * SECOND)
 #define IDLE_TIMEOUT   (10 * SECOND) /* idle_in_transaction_session_timeout: a relay that sleeps loses its lock */
 
-/* --- the queue: durable, at least once, in no particular order
- * ------------------------------------------------------------ */
+/* --- the queue: durable, at least once, in no particular order --------------------------------------------------- */
 
 static void enqueue(int row, struct tk_slice body)
 {
@@ -116,8 +115,7 @@ bool broker_is_idle(void)
     return true;
 }
 
-/* --- the relay
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- the relay --------------------------------------------------------------------------------------------------- */
 
 struct relay_pass {
     struct call reading, deleting;

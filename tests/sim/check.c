@@ -31,7 +31,7 @@ void check_stored(int id)
     check_held_for(id, "stored a reservation whose seats are not held");
 }
 
-/** Consequence 1 of docs/FLOWS.md: the reservation's row alone says when a seat is free again. */
+/** The reservation's row alone says when a seat is free again (docs/FLOWS.md "Expiry"). */
 void check_freed(int id)
 {
     const struct row *row = &sim.rows[id];
@@ -48,8 +48,7 @@ void check_sold(int id)
     SIM_CHECK(sim.rows[id].status == RESERVATION_CONFIRMED, "sold seats nobody has paid for", id, sim.rows[id].status);
 }
 
-/* --- at rest
- * ------------------------------------------------------------------------------------------------------------------- */
+/* --- at rest ----------------------------------------------------------------------------------------------------- */
 
 static void check_rows(void)
 {

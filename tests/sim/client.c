@@ -76,8 +76,7 @@ static void next_booking(const struct booking *b)
     sim_at(WORLD, sim_between(0, 3 * SECOND), start_booking, &clients[b->client]);
 }
 
-/* --- confirming, cancelling
- * ------------------------------------------------------------------------------------------------ */
+/* --- confirming, cancelling -------------------------------------------------------------------------------------- */
 
 static void send_confirm(void *ctx);
 
@@ -183,8 +182,7 @@ static void go_on(struct booking *b)
         next_booking(b);
 }
 
-/* --- reserving
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- reserving --------------------------------------------------------------------------------------------------- */
 
 static int live_id(const struct booking *b, int64_t stored_before)
 {
@@ -371,8 +369,7 @@ bool clients_done(void)
     return asking_again == 0;
 }
 
-/* --- the end
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- the end ----------------------------------------------------------------------------------------------------- */
 
 static void ask_again(void *ctx)
 {

@@ -55,8 +55,7 @@ static bool not_sent(result_t *result)
     return false;
 }
 
-/* --- BEGINNING
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- BEGINNING --------------------------------------------------------------------------------------------------- */
 
 /** refusal_of() of payment_store.c */
 static enum confirm_answer refusal_of(const struct row *row, int64_t now)
@@ -167,8 +166,7 @@ static bool op_begin(struct confirm *c, result_t *result)
     return true;
 }
 
-/* --- CHARGING
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- CHARGING ---------------------------------------------------------------------------------------------------- */
 
 /** Its first word on an attempt is its last. */
 static void serve_charge(struct call *call)
@@ -222,8 +220,7 @@ static bool op_charge(struct confirm *c, result_t *result)
     return true;
 }
 
-/* --- SETTLING
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- SETTLING ---------------------------------------------------------------------------------------------------- */
 
 /** tickets_one_per_seat: the last line of defence refuses the whole transaction. */
 static bool sell_tickets(int id)
@@ -325,8 +322,7 @@ static bool op_settle(struct confirm *c, result_t *result)
     return true;
 }
 
-/* --- the driver
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- the driver -------------------------------------------------------------------------------------------------- */
 
 static void drive(struct confirm *c)
 {

@@ -1,4 +1,4 @@
-/* Time, chance, processes, calls, and one run from the first request to the last check. */
+/* Time, chance, processes and calls. */
 #include "tests/sim/sim.h"
 
 #include <setjmp.h>
@@ -9,7 +9,6 @@
 #define BLOCK             (1u << 20)
 #define STATEMENT_TIMEOUT (1100 * MS) /* the server's own, a little more than the client's patience */
 #define LOCK_POLL         (2 * MS)
-#define EVENTS_MAX        3000000
 
 struct sim sim;
 static jmp_buf out;
@@ -143,8 +142,7 @@ int sim_number(const struct tk_uuid *id)
     return (int)((unsigned)b[0] << 24 | (unsigned)b[1] << 16 | (unsigned)b[2] << 8 | b[3]);
 }
 
-/* --- events: a binary heap by time, then order of planning --------------------------------------------------------------
- */
+/* --- events: a binary heap by time, then order of planning ------------------------------------------------------- */
 
 static bool is_before(const struct event *a, const struct event *b)
 {
@@ -194,7 +192,7 @@ void sim_at_any(int process, int64_t delay, event_fn *run, void *ctx)
     push((struct event){.at = sim.now + delay, .run = run, .ctx = ctx, .process = process, .epoch = EVERY});
 }
 
-static void run_next(void)
+void sim_run_next(void)
 {
     struct event e = pop();
     const struct process *process = &sim.processes[e.process];
@@ -210,12 +208,10 @@ static void run_next(void)
     e.run(e.ctx);
 }
 
-/* --- processes that die or sleep
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- processes that die or sleep --------------------------------------------------------------------------------- */
 
-static void boot(void *ctx)
+void sim_boot(int process)
 {
-    const int process = (int)(intptr_t)ctx;
     sim.processes[process].down = false;
     sim_note("starts", process, 0, 0);
     if (process == BOOKING_A || process == BOOKING_B)
@@ -226,6 +222,11 @@ static void boot(void *ctx)
         worker_boot(process);
 }
 
+static void boot_again(void *ctx)
+{
+    sim_boot((int)(intptr_t)ctx);
+}
+
 static void connections_lost(void *ctx)
 {
     const int process = (int)(intptr_t)ctx;
@@ -234,7 +235,7 @@ static void connections_lost(void *ctx)
         worker_transactions_lost(process);
 }
 
-static void crash(int process)
+void sim_crash(int process)
 {
     if (sim.processes[process].down)
         return;
@@ -248,11 +249,11 @@ static void crash(int process)
     if (process == BROKER)
         broker_crash();
     sim_at_any(WORLD, sim_between(MS, 50 * MS), connections_lost, (void *)(intptr_t)process);
-    sim_at_any(WORLD, sim_between(100 * MS, 8 * SECOND), boot, (void *)(intptr_t)process);
+    sim_at_any(WORLD, sim_between(100 * MS, 8 * SECOND), boot_again, (void *)(intptr_t)process);
 }
 
 /** SIGSTOP. Peers give up on its connections long before it wakes; it does not know that. */
-static void stop(int process)
+void sim_stop(int process)
 {
     const int64_t length = sim_between(50 * MS, 30 * SECOND);
     if (sim.processes[process].down || sim.processes[process].stopped_until > sim.now)
@@ -265,7 +266,7 @@ static void stop(int process)
 
 static void crash_now(void *ctx)
 {
-    crash((int)(intptr_t)ctx);
+    sim_crash((int)(intptr_t)ctx);
 }
 
 /** The moments that matter: on the point of sending, or with an answer on its way. */
@@ -274,7 +275,7 @@ static void interrupt(int process)
     if (process >= APPS)
         return;
     if (sim_fault(sim.p.stop_here))
-        stop(process);
+        sim_stop(process);
     if (sim_fault(sim.p.crash_here))
         sim_at_any(WORLD, sim_between(0, 2 * MS), crash_now, (void *)(intptr_t)process);
 }
@@ -426,156 +427,19 @@ void call_not_written(struct call *call)
     call_reply(call, TK_STEP_REFUSED);
 }
 
-/* --- the faults of a run ---------------------------------------------------------------------------------------------- */
+/* --- a run ---------------------------------------------------------------------------------------------------------- */
 
-static void every_second(void *ctx)
+void sim_start_over(void)
 {
-    (void)ctx;
-    if (sim_fault(sim.p.crash))
-        crash(sim_below(APPS));
-    if (sim_fault(sim.p.stop))
-        stop(sim_below(REDIS));
-    if (sim_fault(sim.p.db_crash))
-        crash(sim_chance(512) ? BOOKING_DB : EVENT_DB);
-    if (sim_fault(sim.p.broker_crash))
-        crash(BROKER);
-    if (sim_fault(sim.p.redis_away))
-        crash(REDIS);
-    if (sim_fault(sim.p.redis_flush)) {
-        sim_note("redis flushed", 0, 0, 0);
-        for (int i = 0; i < SEATS; i++)
-            sim.locks[i].owner = NOBODY;
-    }
-    if (sim.now < sim.calm) {
-        sim_at(WORLD, SECOND, every_second, NULL);
-        return;
-    }
-    sim_note("calm", 0, 0, 0);
-}
-
-/* --- one run ---------------------------------------------------------------------------------------------------------- */
-
-/** Each kind of fault is on in about half of the runs, mildly or badly: runs differ more than with all of them always on.
- */
-static int draw(int most)
-{
-    const int how = sim_below(4);
-    const int amount = 1 + sim_below(most);
-    return how < 2 ? 0 : how == 2 ? 1 + amount / 4 : amount;
-}
-
-static void draw_profile(void)
-{
-    struct profile *p = &sim.p;
-    static const int64_t holds[] = {4, 10, 30};
-    p->seats = 3 + sim_below(SEATS - 2);
-    p->clients = 3 + sim_below(CLIENTS - 3);
-    p->bookings = 3 + sim_below(7);
-    p->hold = holds[sim_below(3)] * SECOND;
-    p->grace = (1 + sim_below(15)) * SECOND;
-    p->settle_after = (3 + sim_below(20)) * SECOND;
-    p->calm_at = (15 + sim_below(40)) * SECOND;
-    p->lost_request = draw(60);
-    p->lost_reply = draw(60);
-    p->late = draw(40);
-    p->not_sent = draw(60);
-    p->refused = draw(40);
-    p->crash = draw(400);
-    p->stop = draw(200);
-    p->crash_here = draw(16);
-    p->stop_here = draw(16);
-    p->db_crash = draw(60);
-    p->broker_crash = draw(60);
-    p->redis_flush = draw(300);
-    p->redis_away = draw(100);
-    p->duplicate = draw(300);
-    p->reorder = draw(500);
-    p->nack = draw(200);
-    p->poison = draw(60);
-    p->declined = draw(300);
-    p->late_charge = draw(200);
-    p->provider_away = draw(200);
-    p->skewed = sim_chance(512);
-    p->two_workers = sim_chance(700);
-}
-
-static void reset(uint64_t seed, enum mutant mutant, bool tracing)
-{
-    struct event *heap = sim.heap;
-    const size_t heap_cap = sim.heap_cap;
-    const bool covering = sim.covering;
-    memset(&sim, 0, sizeof(sim));
-    sim.heap = heap;
-    sim.heap_cap = heap_cap;
-    sim.covering = covering;
-    sim.seed = seed;
-    sim.random = seed * UINT64_C(0xd1342543de82ef95) + 1;
-    sim.hash = UINT64_C(0xcbf29ce484222325);
-    sim.mutant = mutant;
-    sim.tracing = tracing;
+    const struct sim old = sim;
+    sim = (struct sim){.heap = old.heap, .heap_cap = old.heap_cap, .covering = old.covering};
     pool.at = pool.used = 0;
     broken = NULL;
-    draw_profile();
-    sim.calm = sim.p.calm_at;
-    event_db_reset();
-    booking_db_reset();
-    for (int i = 0; i < APPS; i++)
-        sim.processes[i].skew = sim.p.skewed ? sim_between(-3600 * SECOND, 3600 * SECOND) : 0;
 }
 
-static bool is_quiet(void)
+const char *sim_protect(void (*live)(void))
 {
-    if (!clients_done() || !booking_db_is_idle() || !broker_is_idle())
-        return false;
-    for (int i = 0; i < PROCESSES; i++)
-        if ((sim.processes[i].down && (i != WORKER_B || sim.p.two_workers)) || sim.processes[i].stopped_until > sim.now)
-            return false;
-    for (int i = 0; i < sim.ids; i++)
-        if (sim.holds[i].state == HOLD_HELD)
-            return false;
-    return true;
-}
-
-/** Runs until nothing is left to be done. Whatever takes longer than the product promises is a rule broken, too. */
-static void run_until_quiet(int64_t longest)
-{
-    const int64_t end = (sim.now > sim.calm ? sim.now : sim.calm) + longest;
-    int64_t look = sim.calm;
-    while (sim.now < end) {
-        run_next();
-        SIM_CHECK(sim.events_run < EVENTS_MAX, "it never ends", 0, 0);
-        if (sim.now < look)
-            continue;
-        if (is_quiet())
-            return;
-        look = sim.now + SECOND;
-    }
-}
-
-static void live(void)
-{
-    for (int i = 0; i < APPS; i++)
-        if (i != WORKER_B || sim.p.two_workers)
-            boot((void *)(intptr_t)i);
-        else
-            sim.processes[i].down = true;
-    sim_at(WORLD, SECOND, every_second, NULL);
-    clients_start();
-    run_until_quiet(600 * SECOND);
-    check_end();
-    clients_check();
-    sim.over = true;
-    clients_ask_again();
-    run_until_quiet(300 * SECOND);
-    check_end();
-    clients_check();
-}
-
-const char *sim_run(uint64_t seed, enum mutant mutant, bool tracing)
-{
-    reset(seed, mutant, tracing);
     if (setjmp(out) == 0)
         live();
-    sim_note("end", sim.ids, (int64_t)sim.events_run, 0);
     return broken;
 }

@@ -89,8 +89,7 @@ static bool op_price(struct create *c, result_t *result)
     return at_once(result, sim_fault(sim.p.not_sent) ? TK_STEP_FAILED : TK_STEP_OK);
 }
 
-/* --- BINDING, REBINDING: idempotency_store.c
- * -------------------------------------------------------------------------------- */
+/* --- BINDING, REBINDING: idempotency_store.c --------------------------------------------------------------------- */
 
 static void read_bound(struct step *s)
 {
@@ -151,8 +150,7 @@ static bool op_rebind(struct create *c, result_t *result)
     return true;
 }
 
-/* --- LOCKING, UNLOCKING: the scripts of seat_lock.c
- * ----------------------------------------------------------------------------- */
+/* --- LOCKING, UNLOCKING: the scripts of seat_lock.c -------------------------------------------------------------- */
 
 static void serve_lock(struct call *call)
 {
@@ -206,8 +204,7 @@ static bool op_unlock(struct create *c, result_t *result)
     return at_once(result, TK_STEP_OK);
 }
 
-/* --- HOLDING, RELEASING: event_client.c, which asks a second time when no answer came
- * ---------------------------------------------- */
+/* --- HOLDING, RELEASING: event_client.c, which asks a second time when no answer came ---------------------------- */
 
 static enum reservation_detail detail_of(enum tk_hold_outcome outcome)
 {
@@ -304,8 +301,7 @@ static bool op_release(struct create *c, result_t *result)
     return true;
 }
 
-/* --- PERSISTING, FENCING: reservation_writes.c, reservation_store.c
- * ------------------------------------------------------------------- */
+/* --- PERSISTING, FENCING: reservation_writes.c, reservation_store.c ---------------------------------------------- */
 
 static void insert(const struct create *c, int id)
 {
@@ -391,9 +387,7 @@ static bool op_fence(struct create *c, result_t *result)
     return start_step(c, apply_fence, on_fenced, DB_TIMEOUT, result);
 }
 
-/* --- the driver
- * -----------------------------------------------------------------------------------------------------------------------
- */
+/* --- the driver -------------------------------------------------------------------------------------------------- */
 
 static bool (*const op_for[RESERVATION_FLOW_STATES])(struct create *, result_t *) = {
     [RESERVATION_FLOW_PRICING] = op_price,    [RESERVATION_FLOW_BINDING] = op_bind,

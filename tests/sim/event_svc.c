@@ -15,8 +15,7 @@
 #define ATTEMPT_PAUSE  (200 * MS)
 #define SCAN_ROWS      12
 
-/* --- holds and releases ------------------------------------------------------------------------------------------------
- */
+/* --- holds and releases ------------------------------------------------------------------------------------------ */
 
 /** One transaction for an item of a route: asks the database, then answers the caller. */
 struct desk_call {
@@ -70,8 +69,7 @@ void event_svc_release(struct call *call)
     ask_database(call, apply_release);
 }
 
-/* --- the list of overdue holds: sql_holds_scan with the in-memory watermark of app/stale_holds.c
- * -------------------------- */
+/* --- the list of overdue holds: sql_holds_scan with the in-memory watermark of app/stale_holds.c ----------------- */
 
 static int64_t watermarks[PROCESSES];
 
@@ -134,8 +132,7 @@ void event_svc_overdue(struct call *call)
     ask_database(call, apply_overdue);
 }
 
-/* --- the consumer
- * --------------------------------------------------------------------------------------------------------- */
+/* --- the consumer ------------------------------------------------------------------------------------------------ */
 
 struct batch {
     int process;

@@ -26,7 +26,7 @@
     M(KEY_NOT_BOUND, "the idempotency key is not bound to an id before the hold", 200)                                     \
     M(ANSWER_NOT_STORED, "the answer is not stored under the key with the reservation", 200)                               \
     M(SWEEP_NO_TOMBSTONE, "the sweep writes no tombstone, and inserts that are late are neither dropped nor refused",      \
-      2000)                                                                                                                \
+      8000)                                                                                                                \
     M(SWEEP_RELEASES_PAYING, "the sweep releases holds that are being paid for", 400)                                      \
     M(EXPIRE_PAYING, "expiry ignores that a reservation is being paid for", 200)                                           \
     M(EXPIRE_EARLY, "expiry compares with the worker's own clock", 200)                                                    \
@@ -38,8 +38,8 @@
     M(NO_STATUS, "settle does not compare the status it found", 1000)                                                      \
     M(SWEEP_OFF, "nobody sweeps orphaned holds", 200)                                                                      \
     M(SETTLE_OFF, "nobody settles stuck payments", 200)                                                                    \
-    M(NO_TAKE_OVER, "settling again leaves the reservation as whoever slept has read it", 20000)                           \
-    M(TOLD_TOO_SOON, "overdue is an answer although an earlier try is on its way", 20000)                                  \
+    M(NO_TAKE_OVER, "settling again leaves the reservation as whoever slept has read it", 30000)                           \
+    M(TOLD_TOO_SOON, "overdue is an answer although an earlier try is on its way", 40000)                                  \
     M(NO_ROW_LOCK, "expiry does not lock the rows it has chosen", 1000)                                                    \
     M(ONLY_TOMBSTONES, "late inserts are neither dropped nor refused, but the tombstones are there", HARMLESS)
 

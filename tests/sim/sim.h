@@ -219,6 +219,13 @@ void call_reply(struct call *call, enum tk_step step);
  */
 void db_start(struct call *call, int from, int to, int row, call_fn *apply, call_fn *done, int64_t timeout);
 
+void sim_boot(int process);
+void sim_crash(int process); /* starts again by itself */
+void sim_stop(int process);  /* for a while */
+void sim_run_next(void);
+void sim_start_over(void);
+const char *sim_protect(void (*live)(void)); /* the rule `live` broke, or NULL */
+
 /** While `sim.covering`: has this ever been noted? */
 bool sim_was_noted(const char *what);
 
