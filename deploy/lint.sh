@@ -7,7 +7,7 @@ set -euo pipefail
 
 sources() { # EXTENSION
     local dir
-    for dir in shared event-svc booking-svc booking-worker bench; do
+    for dir in shared event-svc booking-svc booking-worker bench tests; do
         [ ! -d "$dir" ] || find "$dir" -name "*.$1"
     done | sort
 }
