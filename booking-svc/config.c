@@ -46,6 +46,8 @@ const struct tk_setting booking_settings[] = {
     {"RESERVATION_TIMEOUT_SECONDS", TK_SETTING_INT, MEMBER(reservation_timeout_seconds), "0", 0, 86400, "s",
      "The same in seconds, for tests; wins over the minutes unless 0.", 0},
     {"MAX_SEATS_PER_RESERVATION", TK_SETTING_INT, MEMBER(max_seats), "10", 1, 100, "seats", "Seats in one reservation.", 0},
+    {"MAX_SEATS_HELD_PER_USER", TK_SETTING_INT, MEMBER(seat_limit), "50", 0, 100000, "seats",
+     "Seats of one session a user may hold unpaid at a time, over all reservations; 0: any number.", 0},
     {"REQUEST_TIMEOUT_MS", TK_SETTING_INT, MEMBER(request_timeout_ms), "2000", 100, 60000, "ms",
      "Every request is answered after about this time, if only with 503.", 0},
     {"SEAT_LOCK_TTL_MS", TK_SETTING_INT, MEMBER(seat_lock_ttl_ms), "10000", 100, 600000, "ms",

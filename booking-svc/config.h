@@ -33,6 +33,7 @@ struct booking_config {
     int64_t reservation_timeout_minutes;
     int64_t reservation_timeout_seconds; /* 0: the minutes count */
     int64_t max_seats;
+    int64_t seat_limit; /* 0: none */
     int64_t request_timeout_ms;
     int64_t seat_lock_ttl_ms;
     int64_t seat_lock_timeout_ms;

@@ -14,7 +14,8 @@ extern const struct write_kind reservation_cancel_kind;
 
 /**
  * Stores reservation, items, history and, with a key, the answer to be replayed, in one transaction. base.id is the
- * reservation's id. REFUSED with detail ALREADY_STORED or TOMBSTONE when the row was found, NONE when the server refused.
+ * reservation's id. REFUSED with detail ALREADY_STORED or TOMBSTONE when the row was found, SEAT_LIMIT when there is none
+ * and the user would hold more than `seat_limit` seats of the session, NONE when the server refused.
  */
 struct persist_item {
     struct write_item base;
@@ -22,6 +23,7 @@ struct persist_item {
     struct tk_slice key;      /* {NULL, 0}: none */
     struct tk_slice response; /* the 201 body, stored under the key */
     const char *request_id;
+    int64_t seat_limit;             /* 0: none; the same for all items of a queue */
     enum reservation_detail detail; /* out */
 };
 

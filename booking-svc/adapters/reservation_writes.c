@@ -1,4 +1,5 @@
 /* Batched writes of reservations: persisting new ones, cancelling. One transaction per batch, a result per item. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "booking-svc/adapters/reservation_store.h"
@@ -7,20 +8,38 @@
 /* --- persist ------------------------------------------------------------------------------------------------------- */
 
 /*
+ * The seat limit. Two requests of one user must not both see room for one: the batch first takes a transaction lock for
+ * each of its users and sessions, in the order of the numbers, so that batches on other connections and in other processes
+ * wait instead of deadlocking; the insert is the next statement, whose snapshot is younger than the locks. Two users whose
+ * numbers are equal wait for each other, no more.
+ */
+const struct tk_pg_statement sql_persist_lock = {
+    "persist_lock",
+    "SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1::bigint[]) AS k",
+};
+
+/*
+ * `fits`: what the user holds in that session, and what the batch would add. Small ones are counted first: none is refused
+ * that would have fitted beside those accepted.
+ *
  * Which of the batch was stored is answered from a hash table: (x IN (SELECT …)) IS TRUE stays a hashed subplan. As a join
  * it would be a nested loop of batch times seats, the only kind TK_PG_KEY_LOOKUPS leaves.
  */
 const struct tk_pg_statement sql_persist_insert = {
     "persist_insert",
     "WITH want AS ("
-    " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::integer[],"
+    " SELECT w.*, $22::bigint = 0 OR CASE WHEN $22 > 0 THEN ("
+    "   SELECT coalesce(sum(r.seats_count), 0) FROM reservations r WHERE r.user_id = w.user_id"
+    "    AND r.session_id = w.session_id AND r.expiry_time > now() AND r.status IN ('active', 'paying') AND r.id <> w.id"
+    "  ) END + sum(w.seats) OVER (PARTITION BY w.user_id, w.session_id ORDER BY w.seats, w.ord) <= $22 AS fits"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::integer[],"
     "  $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[]) WITH ORDINALITY"
     "  AS w(id, user_id, session_id, booked, expiry, seats, total, currency, key, response, request_id, ord)"
     "), stored AS ("
     " INSERT INTO reservations (id, user_id, session_id, status, booking_time, expiry_time, seats_count, total_minor,"
     "  currency, created_at, updated_at)"
     " SELECT id, user_id, session_id, 'active', booked, expiry, seats, total, currency, booked, booked FROM want"
-    " WHERE expiry > now() ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id"
+    " WHERE expiry > now() AND fits ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id"
     "), items AS ("
     " INSERT INTO reservation_items (reservation_id, item_no, id, session_seat_id, row_number, seat_number, price_minor,"
     "  discount_minor, final_minor, price_tier_id)"
@@ -35,7 +54,7 @@ const struct tk_pg_statement sql_persist_insert = {
     " UPDATE idempotency_keys k SET status = 201, response = w.response FROM want w"
     " WHERE w.key IS NOT NULL AND k.user_id = w.user_id AND k.key = w.key AND k.reservation_id = w.id"
     "  AND (w.id IN (SELECT id FROM stored)) IS TRUE"
-    ") SELECT ord FROM want WHERE (id IN (SELECT id FROM stored)) IS TRUE",
+    ") SELECT ord, fits FROM want WHERE (id IN (SELECT id FROM stored)) IS TRUE OR NOT fits",
 };
 
 /* ON CONFLICT DO NOTHING says nothing about the row it met: a second statement reads it. */
@@ -102,11 +121,44 @@ static void fill_seats(struct tk_params *p, struct write_item *const *items, siz
     SEAT_ARRAY_PARAM(p, UUID, uuid, tier_or_null(&r->items[seat]));
 }
 
+/** The number of a user and a session, the same in every process. */
+static int64_t limit_lock_of(const struct reservation *r)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (size_t i = 0; i < sizeof(r->user_id.bytes); i++)
+        hash = (hash ^ r->user_id.bytes[i]) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < sizeof(r->session_id.bytes); i++)
+        hash = (hash ^ r->session_id.bytes[i]) * UINT64_C(0x100000001b3);
+    return (int64_t)hash;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const int64_t left = *(const int64_t *)a;
+    const int64_t right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static void fill_limit_locks(struct tk_params *p, struct write_item *const *items, size_t count)
+{
+    int64_t *locks = tk_alloc(count * sizeof(*locks));
+    for (size_t i = 0; i < count; i++)
+        locks[i] = limit_lock_of(new_reservation(items[i]));
+    qsort(locks, count, sizeof(*locks), by_number);
+    ARRAY_PARAM(p, count, INT8, i64, locks[i]);
+    free(locks);
+}
+
+/** Every item of a queue has the same limit. */
 static void fill_persist(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
+    const int64_t seat_limit = persist_of(items[0])->seat_limit;
+    if (seat_limit > 0)
+        fill_limit_locks(tk_pg_op_step(op, &sql_persist_lock), items, count);
     struct tk_params *p = tk_pg_op_step(op, &sql_persist_insert);
     fill_reservations(p, items, count);
     fill_seats(p, items, count);
+    tk_params_i64(p, seat_limit);
 }
 
 static void fill_persist_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)
@@ -122,20 +174,25 @@ static struct write_item *item_of_row(const PGresult *rows, int row, struct writ
 
 static void read_persist(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)
 {
-    (void)count;
-    const PGresult *stored = outcome->rows[0];
-    for (int row = 0; row < PQntuples(stored); row++) {
-        struct write_item *item = item_of_row(stored, row, items);
-        item->step = TK_STEP_OK;
-        persist_of(item)->detail = RESERVATION_DETAIL_NONE;
+    const PGresult *rows = outcome->rows[persist_of(items[0])->seat_limit > 0 ? 1 : 0];
+    for (size_t i = 0; i < count; i++)
+        persist_of(items[i])->detail = RESERVATION_DETAIL_NONE;
+    for (int row = 0; row < PQntuples(rows); row++) {
+        struct write_item *item = item_of_row(rows, row, items);
+        if (tk_row_bool(rows, row, 1))
+            item->step = TK_STEP_OK;
+        else
+            persist_of(item)->detail = RESERVATION_DETAIL_SEAT_LIMIT;
     }
 }
 
 static void read_persist_look(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)
 {
     const PGresult *found = outcome->rows[0];
-    for (size_t i = 0; i < count; i++) /* no row at all: the hold is past its end, nobody can store it any more */
-        persist_of(items[i])->detail = RESERVATION_DETAIL_TOMBSTONE;
+    for (size_t i = 0; i < count; i++) { /* no row at all: the hold is past its end, nobody can store it any more */
+        if (persist_of(items[i])->detail != RESERVATION_DETAIL_SEAT_LIMIT)
+            persist_of(items[i])->detail = RESERVATION_DETAIL_TOMBSTONE;
+    }
     for (int row = 0; row < PQntuples(found); row++) {
         enum reservation_status status = RESERVATION_ACTIVE;
         const bool live = reservation_status_parse(tk_row_text(found, row, 1), &status) == TK_OK &&

@@ -5,12 +5,13 @@
 #include <string.h>
 
 const struct tk_pg_statement *const booking_statements[] = {
-    &sql_persist_insert,  &sql_persist_look,      &sql_cancel_cas,  &sql_cancel_look,   &sql_read_one,
-    &sql_read_items,      &sql_list_page,         &sql_list_items,  &sql_fence_insert,  &sql_fence_reread,
-    &sql_begin_cas,       &sql_begin_look,        &sql_begin_items, &sql_settle_apply,  &sql_settle_look,
-    &sql_pending_attempt, &sql_bind_insert,       &sql_bind_reread, &sql_rebind_update, &sql_pending_reservation,
-    &sql_rebind_reread,   &sql_tickets_of_user,   &sql_ticket_one,  &sql_tier_insert,   &sql_tier_page,
-    &sql_tiers_by_id,     &sql_pending_take_over,
+    &sql_persist_lock,        &sql_persist_insert, &sql_persist_look,    &sql_cancel_cas,
+    &sql_cancel_look,         &sql_read_one,       &sql_read_items,      &sql_list_page,
+    &sql_list_items,          &sql_fence_insert,   &sql_fence_reread,    &sql_begin_cas,
+    &sql_begin_look,          &sql_begin_items,    &sql_settle_apply,    &sql_settle_look,
+    &sql_pending_attempt,     &sql_bind_insert,    &sql_bind_reread,     &sql_rebind_update,
+    &sql_pending_reservation, &sql_rebind_reread,  &sql_tickets_of_user, &sql_ticket_one,
+    &sql_tier_insert,         &sql_tier_page,      &sql_tiers_by_id,     &sql_pending_take_over,
 };
 
 const size_t booking_statement_count = sizeof(booking_statements) / sizeof(booking_statements[0]);

@@ -372,6 +372,7 @@ static bool op_persist(struct create_flow *c, result_t *result)
     c->persist.key = c->request.key;
     c->persist.response = tk_buf_slice(&c->body);
     c->persist.request_id = c->request.request_id;
+    c->persist.seat_limit = c->app->config->seat_limit;
     c->persist.detail = RESERVATION_DETAIL_NONE;
     if (write_queue_submit(c->app->persists, &c->persist.base))
         return at_once(result, TK_STEP_FAILED);
@@ -433,6 +434,7 @@ static struct tk_metric outcomes[RESERVATION_ANSWERS] = {
     [RESERVATION_ANSWER_UNKNOWN_SEATS] = OUTCOME("unknown_seats"),
     [RESERVATION_ANSWER_SESSION_NOT_FOUND] = OUTCOME("session_not_found"),
     [RESERVATION_ANSWER_SALES_CLOSED] = OUTCOME("sales_closed"),
+    [RESERVATION_ANSWER_SEAT_LIMIT] = OUTCOME("seat_limit"),
     [RESERVATION_ANSWER_HOLD_EXPIRED] = OUTCOME("hold_expired"),
     [RESERVATION_ANSWER_OVERLOADED] = OUTCOME("overloaded"),
     [RESERVATION_ANSWER_OUTCOME_UNKNOWN] = OUTCOME("outcome_unknown"),

@@ -147,8 +147,17 @@ static enum reservation_flow_state on_not_persisted(struct reservation_flow *f)
     return fail(f, RESERVATION_ANSWER_OVERLOADED);
 }
 
+static enum reservation_flow_state on_over_limit(struct reservation_flow *f)
+{
+    if (f->commit_in_doubt)
+        return keep(f, RESERVATION_ANSWER_OUTCOME_UNKNOWN);
+    return fail(f, RESERVATION_ANSWER_SEAT_LIMIT);
+}
+
 static enum reservation_flow_state on_persist_refused(struct reservation_flow *f, struct reservation_flow_result r)
 {
+    if (r.detail == RESERVATION_DETAIL_SEAT_LIMIT)
+        return on_over_limit(f);
     if (r.detail == RESERVATION_DETAIL_TOMBSTONE) {
         f->fenced = true;
         return fail(f, RESERVATION_ANSWER_HOLD_EXPIRED);
@@ -251,9 +260,9 @@ const char *reservation_flow_state_name(enum reservation_flow_state state)
 const char *reservation_answer_name(enum reservation_answer a)
 {
     static const char *const names[RESERVATION_ANSWERS] = {
-        "none",         "created",           "replayed",   "invalid_tier",    "key_reused",
-        "seats_taken",  "no_adjacent_block", "sold_out",   "unknown_seats",   "session_not_found",
-        "sales_closed", "hold_expired",      "overloaded", "outcome_unknown",
+        "none",         "created",           "replayed",     "invalid_tier",  "key_reused",
+        "seats_taken",  "no_adjacent_block", "sold_out",     "unknown_seats", "session_not_found",
+        "sales_closed", "seat_limit",        "hold_expired", "overloaded",    "outcome_unknown",
     };
     assert((size_t)a < RESERVATION_ANSWERS);
     return names[a];

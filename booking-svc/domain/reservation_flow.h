@@ -61,6 +61,7 @@ enum reservation_answer {
     RESERVATION_ANSWER_UNKNOWN_SEATS,     /* 422 */
     RESERVATION_ANSWER_SESSION_NOT_FOUND, /* 404 */
     RESERVATION_ANSWER_SALES_CLOSED,      /* 409 */
+    RESERVATION_ANSWER_SEAT_LIMIT,        /* 409, the user would hold too many */
     RESERVATION_ANSWER_HOLD_EXPIRED,      /* 410 */
     RESERVATION_ANSWER_OVERLOADED,        /* 503, nothing was applied */
     RESERVATION_ANSWER_OUTCOME_UNKNOWN,   /* 503, it may have been */
@@ -82,6 +83,7 @@ enum reservation_detail {
     RESERVATION_DETAIL_RELEASED,       /* the id was released before: a tombstone at event-svc */
     RESERVATION_DETAIL_ALREADY_STORED, /* PERSISTING refused: a live reservation stands under this id */
     RESERVATION_DETAIL_TOMBSTONE,      /* PERSISTING refused: a tombstone stands there, or the hold is past its end */
+    RESERVATION_DETAIL_SEAT_LIMIT,     /* PERSISTING refused: no row, and the user would hold too many seats */
 };
 
 struct reservation_flow_result {

@@ -6,6 +6,8 @@ const struct tk_problem_kind BOOKING_PROBLEM_NO_ADJACENT_BLOCK = {409, "no_adjac
                                                                   "Not so many seats side by side", 0};
 const struct tk_problem_kind BOOKING_PROBLEM_SOLD_OUT = {409, "sold_out", "Not so many seats left", 0};
 const struct tk_problem_kind BOOKING_PROBLEM_SALES_CLOSED = {409, "sales_closed", "The session has started", 0};
+const struct tk_problem_kind BOOKING_PROBLEM_SEAT_LIMIT = {409, "seat_limit_exceeded", "Too many seats held by one user",
+                                                           0};
 const struct tk_problem_kind BOOKING_PROBLEM_WRONG_STATE = {409, "wrong_state", "The reservation's state forbids this", 0};
 const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_IN_PROGRESS = {409, "payment_in_progress", "A payment is being made",
                                                                     1};

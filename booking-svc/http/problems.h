@@ -10,6 +10,7 @@ extern const struct tk_problem_kind BOOKING_PROBLEM_SEATS_TAKEN;         /* 409 
 extern const struct tk_problem_kind BOOKING_PROBLEM_NO_ADJACENT_BLOCK;   /* 409 no_adjacent_block, + offer */
 extern const struct tk_problem_kind BOOKING_PROBLEM_SOLD_OUT;            /* 409 sold_out, + offer */
 extern const struct tk_problem_kind BOOKING_PROBLEM_SALES_CLOSED;        /* 409 sales_closed */
+extern const struct tk_problem_kind BOOKING_PROBLEM_SEAT_LIMIT;          /* 409 seat_limit_exceeded, + seat_limit */
 extern const struct tk_problem_kind BOOKING_PROBLEM_WRONG_STATE;         /* 409 wrong_state */
 extern const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_IN_PROGRESS; /* 409 payment_in_progress */
 extern const struct tk_problem_kind BOOKING_PROBLEM_REQUEST_IN_PROGRESS; /* 409 request_in_progress: a twin by key */

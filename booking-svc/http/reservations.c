@@ -206,6 +206,17 @@ static void answer_no_offer(struct tk_http_req *req, const struct tk_problem_kin
     tk_buf_release(&members);
 }
 
+static void answer_seat_limit(struct tk_http_req *req)
+{
+    const struct booking_app *app = req->app;
+    struct tk_buf members = TK_BUF_INIT(RESERVATION_VIEW_MAX_BYTES);
+    tk_buf_append_str(&members, "\"seat_limit\":");
+    tk_buf_append_i64(&members, app->config->seat_limit);
+    tk_http_problem_with(req, &BOOKING_PROBLEM_SEAT_LIMIT,
+                         "Nothing was reserved: pay for, or cancel, what is held of this session.", NULL, &members);
+    tk_buf_release(&members);
+}
+
 static void answer_unknown_seats(const struct create_context *context, const struct create_outcome *outcome)
 {
     struct tk_json_errors errors = {.arena = &context->req->arena};
@@ -264,6 +275,9 @@ static void on_created(void *arg, const struct create_outcome *outcome)
         return;
     case RESERVATION_ANSWER_SALES_CLOSED:
         tk_http_problem(req, &BOOKING_PROBLEM_SALES_CLOSED, NULL);
+        return;
+    case RESERVATION_ANSWER_SEAT_LIMIT:
+        answer_seat_limit(req);
         return;
     case RESERVATION_ANSWER_HOLD_EXPIRED:
         tk_http_problem(req, &BOOKING_PROBLEM_HOLD_EXPIRED, NULL);

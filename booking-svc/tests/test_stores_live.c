@@ -222,6 +222,93 @@ Test(stores_live, a_poisoned_item_fails_alone)
     cr_assert_eq(items[2].base.step, TK_STEP_OK);
 }
 
+/* --- the seat limit ------------------------------------------------------------------------------------------------ */
+
+static struct persist_item limited(const struct reservation *r, int64_t seat_limit)
+{
+    struct persist_item item = persist_of(r);
+    item.seat_limit = seat_limit;
+    return item;
+}
+
+static struct reservation *of_session(const struct tk_uuid *session, size_t seats)
+{
+    struct reservation *r = new_reservation(600);
+    r->session_id = *session;
+    r->item_count = seats;
+    return r;
+}
+
+Test(stores_live, a_user_holds_no_more_than_the_limit_even_within_a_batch)
+{
+    const struct tk_uuid session = tk_uuid_v7();
+    struct reservation *own[] = {of_session(&session, 2), of_session(&session, 2), of_session(&session, 1),
+                                 of_session(&session, 2)};
+    struct reservation *other_session = new_reservation(600);
+    struct reservation *other_user = of_session(&session, 2);
+    other_user->user_id = tk_uuid_v7();
+    struct persist_item items[] = {limited(own[0], 5), limited(own[1], 5),        limited(own[2], 5),
+                                   limited(own[3], 5), limited(other_session, 5), limited(other_user, 5)};
+    struct write_queue *queue = open_queue(&reservation_persist_kind);
+    for (size_t i = 0; i < 6; i++)
+        submit(queue, &items[i].base);
+    await(6);
+    for (size_t i = 0; i < 6; i++)
+        cr_assert_eq(items[i].base.step, i == 3 ? TK_STEP_REFUSED : TK_STEP_OK, "item %zu", i);
+    cr_assert_eq(items[3].detail, RESERVATION_DETAIL_SEAT_LIMIT);
+    cr_assert_eq(number("SELECT max(held) FROM (SELECT sum(seats_count) AS held FROM reservations"
+                        " GROUP BY user_id, session_id) AS holders"),
+                 5);
+}
+
+static enum reservation_detail try_under_limit(const struct reservation *r, int64_t seat_limit)
+{
+    struct persist_item item = limited(r, seat_limit);
+    submit(open_queue(&reservation_persist_kind), &item.base);
+    await(1);
+    return item.base.step == TK_STEP_OK ? RESERVATION_DETAIL_NONE : item.detail;
+}
+
+Test(stores_live, only_what_is_held_counts_against_the_limit)
+{
+    const struct tk_uuid session = tk_uuid_v7();
+    struct reservation *first = of_session(&session, 2);
+    struct reservation *next = of_session(&session, 2);
+    cr_assert_eq(try_under_limit(first, 2), RESERVATION_DETAIL_NONE);
+    cr_assert_eq(try_under_limit(first, 2), RESERVATION_DETAIL_ALREADY_STORED, "its own row is no neighbour");
+    cr_assert_eq(try_under_limit(next, 2), RESERVATION_DETAIL_SEAT_LIMIT);
+    run("UPDATE reservations SET status = 'paying' WHERE id = '%s'", TK_UUID_TEXT(&first->id));
+    cr_assert_eq(try_under_limit(next, 2), RESERVATION_DETAIL_SEAT_LIMIT);
+    run("UPDATE reservations SET status = 'confirmed' WHERE id = '%s'", TK_UUID_TEXT(&first->id));
+    cr_assert_eq(try_under_limit(next, 2), RESERVATION_DETAIL_NONE);
+    run("UPDATE reservations SET expiry_time = now() WHERE id = '%s'", TK_UUID_TEXT(&next->id));
+    cr_assert_eq(try_under_limit(of_session(&session, 2), 2), RESERVATION_DETAIL_NONE, "an overdue hold gives room");
+    cr_assert_eq(try_under_limit(of_session(&session, 2), 0), RESERVATION_DETAIL_NONE, "0 is no limit");
+}
+
+/** Batches of four on two connections, at the same time, as two processes would send them. */
+Test(stores_live, batches_beside_each_other_do_not_exceed_the_limit_together)
+{
+    enum { ITEMS = 80, LIMIT = 21 };
+    const struct write_queue_config config = {.max_items = 4, .max_in_flight = 2, .max_queued = 100, .timeout_ms = 5000};
+    struct write_queue *queues[] = {write_queue_new(loop, pg, &reservation_persist_kind, &config),
+                                    write_queue_new(loop, pg, &reservation_persist_kind, &config)};
+    const struct tk_uuid session = tk_uuid_v7();
+    static struct persist_item items[ITEMS];
+    size_t stored = 0;
+    for (size_t i = 0; i < ITEMS; i++) {
+        items[i] = limited(of_session(&session, 1), LIMIT);
+        submit(queues[i % 2], &items[i].base);
+    }
+    await(ITEMS);
+    for (size_t i = 0; i < ITEMS; i++) {
+        stored += items[i].base.step == TK_STEP_OK;
+        cr_assert(items[i].base.step == TK_STEP_OK || items[i].detail == RESERVATION_DETAIL_SEAT_LIMIT);
+    }
+    cr_assert_eq(stored, LIMIT);
+    cr_assert_eq(number("SELECT sum(seats_count) FROM reservations"), LIMIT);
+}
+
 /* --- idempotency keys ---------------------------------------------------------------------------------------------- */
 
 static struct bind_item bind_of(const char *key, const char *hash)
