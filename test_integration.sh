@@ -59,7 +59,7 @@ done
 
 # shellcheck source=deploy/lib.sh
 . deploy/lib.sh
-for part in harness http db broker fixtures instances refusals races; do
+for part in harness http db broker fixtures instances refusals races tls; do
     # shellcheck source=/dev/null
     . "$TESTS/lib/$part.sh"
 done
@@ -87,6 +87,7 @@ if [ "$PRIVATE" = yes ]; then
     stack_private
     export MOCK_PAYMENT_ENABLED=true MOCK_PAYMENT_SUCCESS_RATE=1.0 SECRET_KEY=integration-test-secret-key-0123456789
     export ORPHAN_SWEEP_INTERVAL_SECONDS=1 ORPHAN_GRACE_SECONDS=1
+    tls_prepare || exit 2
     stack_start || exit 2
 else
     load_env_file .env

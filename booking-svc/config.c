@@ -12,6 +12,11 @@
 const struct tk_setting booking_settings[] = {
     {"HOST", TK_SETTING_TEXT, MEMBER(host), "127.0.0.1", 1, 255, "", "Address to listen on.", 0},
     {"PORT", TK_SETTING_INT, MEMBER(port), "8001", 0, 65535, "", "Port to listen on; 0 takes a free one.", 0},
+    {"TLS_CERT", TK_SETTING_TEXT, MEMBER(tls_cert), "", 0, 1024, "",
+     "Certificate chain (PEM file): serve HTTPS instead of HTTP; read again on SIGHUP.", 0},
+    {"TLS_KEY", TK_SETTING_TEXT, MEMBER(tls_key), "", 0, 1024, "", "Its private key (PEM file, without a passphrase).", 0},
+    {"TLS_CA", TK_SETTING_TEXT, MEMBER(tls_ca), "", 0, 1024, "",
+     "Authorities trusted in calls by https and amqps (PEM file); empty: those of the system.", 0},
     {"DATABASE_URL", TK_SETTING_TEXT, MEMBER(database_url), "postgresql://ticketing:ticketing@127.0.0.1:5433/booking_db", 1,
      1024, "", "Postgres of the reservations (booking_db).", 0},
     {"DATABASE_CONNECTIONS", TK_SETTING_INT, MEMBER(database_connections), "3", 1, 16, "",
@@ -32,7 +37,7 @@ const struct tk_setting booking_settings[] = {
     {"RABBITMQ_QUEUE", TK_SETTING_TEXT, MEMBER(rabbitmq_queue), TK_QUEUE_DEFAULT, 1, 200, "",
      "Queue of event-svc, declared here too.", 0},
     {"EVENT_SERVICE_URL", TK_SETTING_TEXT, MEMBER(event_service_url), "http://127.0.0.1:8000", 1, 1024, "",
-     "event-svc, which owns the seats: http://host:port or unix:/path, where its internal routes are.", 0},
+     "event-svc, which owns the seats: http[s]://host:port or unix:/path, where its internal routes are.", 0},
     {"EVENT_SERVICE_TIMEOUT_MS", TK_SETTING_INT, MEMBER(event_service_timeout_ms), "2000", 50, 60000, "ms",
      "Time for a call to event-svc, its one repetition included: each try gets half.", 0},
     {"INTERNAL_API_KEY", TK_SETTING_TEXT, MEMBER(internal_api_key), "", 0, 255, "",
@@ -98,7 +103,8 @@ static enum tk_err check(const struct booking_config *config)
     bool fine = complain(tk_redis_url_parse(config->redis_url, &redis) == TK_OK, "REDIS_URL", "redis://host:port/db");
     const bool parsed = tk_mq_url_parse(config->rabbitmq_url, &broker) == TK_OK;
     tk_mq_url_release(&broker);
-    fine &= complain(parsed, "RABBITMQ_URL", "amqp://user:password@host:port/vhost");
+    fine &= complain(parsed, "RABBITMQ_URL", "amqp[s]://user:password@host:port/vhost");
+    fine &= complain((config->tls_cert[0] == '\0') == (config->tls_key[0] == '\0'), "TLS_CERT, TLS_KEY", "both or neither");
     return fine ? TK_OK : TK_ERR_INVALID;
 }
 

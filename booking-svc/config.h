@@ -14,6 +14,9 @@
 struct booking_config {
     const char *host;
     int64_t port;
+    const char *tls_cert;
+    const char *tls_key;
+    const char *tls_ca;
     const char *database_url;
     int64_t database_connections;
     int64_t database_timeout_ms;

@@ -149,6 +149,7 @@ static enum tk_err open_event_client(struct booking_app *app)
 {
     const struct event_client_config events = {
         .url = app->config->event_service_url,
+        .ca_file = app->config->tls_ca,
         .internal_api_key = app->config->internal_api_key,
         .timeout_ms = app->config->event_service_timeout_ms,
         .max_items = (size_t)app->config->batch_max_items,
@@ -212,6 +213,8 @@ static enum tk_err open_http(struct server *server)
         .max_connections = (size_t)config->max_connections,
         .internal_api_key = config->internal_api_key,
         .internal_bind = config->internal_bind,
+        .tls_cert = config->tls_cert,
+        .tls_key = config->tls_key,
         .app = &server->app,
         .is_overloaded = booking_is_overloaded,
     };
@@ -235,7 +238,7 @@ static void on_drain_poll(void *arg)
         tk_timer_start(server->app.loop, &server->drain_timer, DRAIN_POLL_MS, on_drain_poll, server);
 }
 
-/** The first signal drains, a second one stops at once. */
+/** SIGHUP reads the TLS files again. The first of the others drains, a second one stops at once. */
 static void on_signal(void *arg, unsigned ready)
 {
     (void)ready;
@@ -243,6 +246,10 @@ static void on_signal(void *arg, unsigned ready)
     struct signalfd_siginfo info;
     if (read(server->signals, &info, sizeof(info)) != sizeof(info))
         return;
+    if (info.ssi_signo == SIGHUP) {
+        tk_http_server_reload_tls(server->http);
+        return;
+    }
     tk_log(TK_LOG_INFO, "stopping", TK_KV_INT("signal", info.ssi_signo), TK_KV_INT("work_left", work_left(server)));
     if (server->app.standard.draining) {
         tk_loop_stop(server->app.loop);
@@ -261,6 +268,7 @@ static int block_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
         return -1;
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -274,8 +282,12 @@ static int serve(const struct booking_config *config)
         tk_log(TK_LOG_ERROR, "cannot watch signals", TK_KV_STR("error", strerror(errno)));
         return 1;
     }
-    if (open_app(&server.app, config) || open_http(&server))
+    if (open_app(&server.app, config))
         return 1;
+    if (open_http(&server)) {
+        tk_outbox_relay_stop(server.app.relay, RELAY_STOP_MS); /* its thread must not see the process being taken apart */
+        return 1;
+    }
     server.signal_watch = tk_watch_open(server.app.loop, server.signals, on_signal, &server);
     tk_watch_want(server.signal_watch, TK_WATCH_READ);
     tk_log(TK_LOG_INFO, "listening", TK_KV_STR("host", config->host), TK_KV_INT("port", tk_http_server_port(server.http)),

@@ -2,6 +2,7 @@
  * The settings table of booking-worker and the checks that need more than one setting.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "booking-worker/config.h"
 #include "shared/contract/message.h"
@@ -9,7 +10,7 @@
 #include "shared/mq/url.h"
 #include "shared/redis/url.h"
 
-#define SERVICE_URL  "http://host:port or unix:/path"
+#define SERVICE_URL  "http[s]://host:port or unix:/path"
 #define MEMBER(name) offsetof(struct worker_config, name)
 
 const struct tk_setting worker_settings[] = {
@@ -29,12 +30,16 @@ const struct tk_setting worker_settings[] = {
     {"RABBITMQ_QUEUE", TK_SETTING_TEXT, MEMBER(rabbitmq_queue), TK_QUEUE_DEFAULT, 1, 200, "",
      "Queue of event-svc, declared here too.", 0},
     {"EVENT_SERVICE_URL", TK_SETTING_TEXT, MEMBER(event_service_url), "http://127.0.0.1:8000", 1, 1024, "",
-     "event-svc, asked for holds past their deadline: http://host:port or unix:/path, where its internal routes are.", 0},
+     "event-svc, asked for holds past their deadline: http[s]://host:port or unix:/path, where its internal routes are.",
+     0},
     {"BOOKING_SERVICE_URL", TK_SETTING_TEXT, MEMBER(booking_service_url), "http://127.0.0.1:8001", 1, 1024, "",
-     "booking-svc, asked to settle payments that got stuck: http://host:port or unix:/path, where its internal routes are.",
+     "booking-svc, asked to settle payments that got stuck: http[s]://host:port or unix:/path, where its internal routes "
+     "are.",
      0},
     {"INTERNAL_API_KEY", TK_SETTING_TEXT, MEMBER(internal_api_key), "", 0, 255, "",
      "Sent to the services' internal routes as X-Internal-Api-Key.", 1},
+    {"TLS_CA", TK_SETTING_TEXT, MEMBER(tls_ca), "", 0, 1024, "",
+     "Authorities trusted in calls by https and amqps (PEM file); empty: those of the system.", 0},
     {"HOST", TK_SETTING_TEXT, MEMBER(host), "127.0.0.1", 1, 255, "", "Address of /health and /metrics.", 0},
     {"PORT", TK_SETTING_INT, MEMBER(port), "8002", 0, 65535, "", "Port of /health and /metrics.", 0},
     {"EXPIRY_WORKER_INTERVAL_SECONDS", TK_SETTING_INT, MEMBER(expiry_interval_s), "1", 1, 3600, "s",
@@ -64,11 +69,8 @@ static void compose_broker_url(struct worker_config *config)
 
 static bool is_service_url(const char *url)
 {
-    if (tk_http_unix_path(url) != NULL)
-        return true;
-    struct tk_slice s = tk_slice_of(url);
-    struct tk_slice scheme = TK_SLICE("http://");
-    return s.len > scheme.len && tk_slice_eq((struct tk_slice){.ptr = s.ptr, .len = scheme.len}, scheme);
+    return tk_http_unix_path(url) != NULL || (strncmp(url, "http://", 7) == 0 && url[7] != '\0') ||
+           (strncmp(url, "https://", 8) == 0 && url[8] != '\0');
 }
 
 static bool complain(bool fine, const char *env, const char *expected)
@@ -88,7 +90,7 @@ static enum tk_err check(const struct worker_config *config)
     fine &= complain(tk_redis_url_parse(config->redis_url, &redis) == TK_OK, "REDIS_URL", "redis://host:port/db");
     bool parsed = tk_mq_url_parse(config->rabbitmq_url, &broker) == TK_OK;
     tk_mq_url_release(&broker);
-    fine &= complain(parsed, "RABBITMQ_URL", "amqp://user:password@host:port/vhost");
+    fine &= complain(parsed, "RABBITMQ_URL", "amqp[s]://user:password@host:port/vhost");
     return fine ? TK_OK : TK_ERR_INVALID;
 }
 

@@ -24,6 +24,7 @@ struct worker_config {
     const char *event_service_url;
     const char *booking_service_url;
     const char *internal_api_key;
+    const char *tls_ca;
     const char *host;
     int64_t port;
     int64_t expiry_interval_s;

@@ -30,6 +30,11 @@ const struct tk_setting event_settings[] = {
      "Listener of its own for internal routes and /metrics, host:port or unix:/path; empty: they are on PORT.", 0},
     {"HOST", TK_SETTING_TEXT, MEMBER(host), "127.0.0.1", 1, 255, "", "Address to listen on.", 0},
     {"PORT", TK_SETTING_INT, MEMBER(port), "8000", 0, 65535, "", "Port to listen on; 0: any free one.", 0},
+    {"TLS_CERT", TK_SETTING_TEXT, MEMBER(tls_cert), "", 0, 1024, "",
+     "Certificate chain (PEM file): serve HTTPS instead of HTTP; read again on SIGHUP.", 0},
+    {"TLS_KEY", TK_SETTING_TEXT, MEMBER(tls_key), "", 0, 1024, "", "Its private key (PEM file, without a passphrase).", 0},
+    {"TLS_CA", TK_SETTING_TEXT, MEMBER(tls_ca), "", 0, 1024, "",
+     "Authorities trusted in calls by amqps (PEM file); empty: those of the system.", 0},
     {"MAX_CONNECTIONS", TK_SETTING_INT, MEMBER(max_connections), "20000", 1, 1000000, "",
      "Client connections at a time; more are closed at once.", 0},
     {"IO_TIMEOUT_MS", TK_SETTING_INT, MEMBER(io_timeout_ms), "10000", 100, 600000, "ms",
@@ -62,12 +67,20 @@ const struct tk_setting event_settings[] = {
 
 const size_t event_setting_count = sizeof(event_settings) / sizeof(event_settings[0]);
 
+static enum tk_err check_tls(const struct event_config *config)
+{
+    if ((config->tls_cert[0] == '\0') == (config->tls_key[0] == '\0'))
+        return TK_OK;
+    fprintf(stderr, "CONFIG: TLS_CERT, TLS_KEY: expected both or neither\n");
+    return TK_ERR_INVALID;
+}
+
 static enum tk_err check_broker(const struct event_config *config)
 {
     struct tk_mq_url url;
     enum tk_err err = tk_mq_url_parse(config->rabbitmq_url, &url);
     if (err)
-        fprintf(stderr, "CONFIG: RABBITMQ_URL: expected amqp://user:password@host:port/vhost\n");
+        fprintf(stderr, "CONFIG: RABBITMQ_URL: expected amqp[s]://user:password@host:port/vhost\n");
     tk_mq_url_release(&url);
     return err;
 }
@@ -81,5 +94,7 @@ enum tk_err event_config_load(struct event_config *config)
     if (config->rabbitmq_host[0] != '\0')
         config->rabbitmq_url = tk_mq_url_compose(config->rabbitmq_host, (int)config->rabbitmq_port, config->rabbitmq_user,
                                                  config->rabbitmq_password);
-    return check_broker(config);
+    err = check_tls(config);
+    enum tk_err broker = check_broker(config);
+    return err ? err : broker;
 }

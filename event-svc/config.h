@@ -24,6 +24,9 @@ struct event_config {
     const char *internal_bind;
     const char *host;
     int64_t port;
+    const char *tls_cert;
+    const char *tls_key;
+    const char *tls_ca;
     int64_t max_connections;
     int64_t io_timeout_ms;
     int64_t request_deadline_ms;

@@ -383,6 +383,7 @@ enum tk_err event_client_new(struct tk_loop *loop, const struct event_client_con
 {
     const struct tk_http_client_config http = {
         .base_url = config->url,
+        .ca_file = config->ca_file,
         .max_in_flight = HOLD_CALLS + RELEASE_CALLS + 1,
         .max_response = 4 * TK_SEAT_API_MAX_BODY,
         .internal_api_key = config->internal_api_key,

@@ -19,6 +19,7 @@ struct event_client;
 
 struct event_client_config {
     const char *url;
+    const char *ca_file; /* for https; "": the system's authorities */
     const char *internal_api_key;
     int64_t timeout_ms; /* both tries together */
     size_t max_items;   /* per call */

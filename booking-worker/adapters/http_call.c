@@ -76,7 +76,11 @@ static void prepare(struct http_caller *caller, const char *method, const char *
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)caller->config.timeout_ms);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* threads */
     curl_easy_setopt(curl, CURLOPT_PROXY, "");    /* our own services, whatever the environment says */
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (caller->config.ca_file[0] != '\0')
+        curl_easy_setopt(curl, CURLOPT_CAINFO, caller->config.ca_file);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, caller);
     if (body.len > 0) {

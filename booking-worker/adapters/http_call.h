@@ -11,7 +11,8 @@
 struct http_caller;
 
 struct http_caller_config {
-    const char *base_url;         /* http://host:port or unix:/path */
+    const char *base_url;         /* http://host:port, https://host:port or unix:/path */
+    const char *ca_file;          /* https: authorities to trust (PEM); "": those of the system */
     const char *internal_api_key; /* sent as X-Internal-Api-Key unless "" */
     int64_t timeout_ms;           /* per call, connecting included */
     size_t max_answer;            /* bytes */

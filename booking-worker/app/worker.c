@@ -26,7 +26,12 @@ void worker_register_metrics(void)
 static struct http_caller *caller_for(const struct worker_config *config, const char *url, int64_t timeout_ms)
 {
     struct http_caller_config caller = {
-        .base_url = url, .internal_api_key = config->internal_api_key, .timeout_ms = timeout_ms, .max_answer = MAX_ANSWER};
+        .base_url = url,
+        .ca_file = config->tls_ca,
+        .internal_api_key = config->internal_api_key,
+        .timeout_ms = timeout_ms,
+        .max_answer = MAX_ANSWER,
+    };
     return http_caller_new(&caller);
 }
 
@@ -37,6 +42,7 @@ static enum tk_err init_relay(struct worker *worker, const struct worker_config 
         .database_url = config->database_url,
         .mq = {.name = "booking-worker",
                .url = config->rabbitmq_url,
+               .ca_file = config->tls_ca,
                .exchange = config->rabbitmq_exchange,
                .queue = config->rabbitmq_queue,
                .routing_keys = tk_reservation_routing_keys,

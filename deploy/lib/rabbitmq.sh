@@ -55,6 +55,8 @@ rabbitmq_prepare() {
 		default_user = $RABBITMQ_USER
 		default_pass = $RABBITMQ_PASSWORD
 		CONF
+        # A file of further lines, for a listener with TLS, say.
+        [ -z "${RABBITMQ_MORE_CONF:-}" ] || cat "$RABBITMQ_MORE_CONF" >>"$dir/rabbitmq.conf"
     )
 }
 

@@ -357,6 +357,7 @@ enum tk_err consumer_start(const struct consumer_config *config, struct consumer
     const struct tk_mq_config mq = {
         .name = "event-svc consumer",
         .url = config->rabbitmq_url,
+        .ca_file = config->tls_ca,
         .exchange = config->exchange,
         .queue = config->queue,
         .routing_keys = tk_reservation_routing_keys,

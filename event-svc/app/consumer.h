@@ -19,6 +19,7 @@ struct consumer;
 struct consumer_config {
     const char *database_url;
     const char *rabbitmq_url;
+    const char *tls_ca; /* for amqps; "": the system's authorities */
     const char *exchange;
     const char *queue;
     int64_t timeout_ms; /* of one transaction */

@@ -2,6 +2,7 @@
  * Start and end. Signals are blocked before any thread exists and read from a descriptor on the loop.
  *
  *   start:  schema → pools → renderer, consumer → HTTP
+ *   SIGHUP: the TLS files are read again
  *   SIGTERM: stop accepting → requests in flight are answered (10 s at most) → consumer, renderer → pools → exit 0
  */
 #include "event-svc/app/service.h"
@@ -133,6 +134,7 @@ static enum tk_err open_consumer(struct event_service *service)
     const struct consumer_config config = {
         .database_url = service->config->database_url,
         .rabbitmq_url = service->config->rabbitmq_url,
+        .tls_ca = service->config->tls_ca,
         .exchange = service->config->rabbitmq_exchange,
         .queue = service->config->rabbitmq_queue,
         .timeout_ms = CONSUMER_TIMEOUT_MS,
@@ -156,6 +158,8 @@ static enum tk_err open_server(struct event_service *service, const struct tk_ro
         .max_connections = (size_t)config->max_connections,
         .internal_api_key = config->internal_api_key,
         .internal_bind = config->internal_bind,
+        .tls_cert = config->tls_cert,
+        .tls_key = config->tls_key,
         .app = service,
     };
     if (config->internal_api_key[0] == '\0')
@@ -180,9 +184,14 @@ static void look_drained(void *arg)
 static void on_signal(void *arg, unsigned ready)
 {
     struct event_service *service = arg;
+    struct signalfd_siginfo info;
     (void)ready;
-    if (service->standard.draining)
+    if (read(service->signals, &info, sizeof(info)) != sizeof(info) || service->standard.draining)
         return;
+    if (info.ssi_signo == SIGHUP) {
+        tk_http_server_reload_tls(service->server);
+        return;
+    }
     tk_log(TK_LOG_INFO, "draining", TK_KV_INT("in_flight", tk_http_server_in_flight(service->server)));
     service->standard.draining = true;
     service->drain_until_us = tk_mono_us() + DRAIN_MS * TK_US_PER_MS;
@@ -196,6 +205,7 @@ static int open_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
@@ -214,13 +224,13 @@ int event_service_run(const struct event_config *config, const struct tk_route *
                       struct tk_slice openapi)
 {
     static struct event_service service; /* one per process; answers of the last moment may still look at it */
-    int signals = open_signals();
-    if (signals < 0 || check_schema(config))
+    service.signals = open_signals();
+    if (service.signals < 0 || check_schema(config))
         return 1;
     service.config = config;
     service.loop = tk_loop_create();
     describe(&service, openapi);
-    tk_watch_want(tk_watch_open(service.loop, signals, on_signal, &service), TK_WATCH_READ);
+    tk_watch_want(tk_watch_open(service.loop, service.signals, on_signal, &service), TK_WATCH_READ);
     open_pools(&service);
     open_flows(&service);
     if (open_consumer(&service))

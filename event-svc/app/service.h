@@ -21,6 +21,7 @@ struct event_service {
     struct tk_standard_app standard; /* first: the standard routes look at it */
     const struct event_config *config;
     struct tk_loop *loop;
+    int signals;             /* signalfd */
     struct tk_pg *catalogue; /* short reads and writes */
     struct tk_pg *bulk;      /* whole halls: one connection, so that nobody waits behind a large hall by accident */
     struct tk_pg *seats;     /* reserve and settle */

@@ -18,6 +18,7 @@
 #include <sys/un.h>
 
 #include "shared/http/address.h"
+#include "shared/http/tls.h"
 #include "shared/log/log.h"
 
 /* Below the 10 s after which our servers close an idle connection, so that we seldom write into a closing one. */
@@ -31,7 +32,8 @@ struct tk_http_client {
     size_t max_in_flight;
     size_t max_response;
     size_t in_flight;
-    char *authority; /* host:port as in the URL */
+    char *authority;  /* host:port as in the URL */
+    bool down_logged; /* one warning per outage */
     char *internal_api_key;
     h2o_socketpool_t pool;
     h2o_timeout_t io_timeout;
@@ -88,6 +90,13 @@ static void on_deadline(void *arg)
     call_fail(call);
 }
 
+static void note_down(struct tk_http_client *client, const char *reason)
+{
+    tk_log(client->down_logged ? TK_LOG_DEBUG : TK_LOG_WARNING, "cannot connect to a service",
+           TK_KV_STR("service", client->authority), TK_KV_STR("reason", reason));
+    client->down_logged = true;
+}
+
 /* --- h2o's callbacks ------------------------------------------------------------------------------------------------ */
 
 static int on_body(h2o_http1client_t *h2o, const char *errstr)
@@ -130,6 +139,7 @@ static h2o_http1client_head_cb on_connect(h2o_http1client_t *h2o, const char *er
     struct call *call = h2o->data;
     if (errstr != NULL) {
         call->h2o = NULL;
+        note_down(call->client, errstr);
         if (call->submitting)
             tk_loop_defer(call->client->loop, &call->late, on_late, call);
         else
@@ -137,6 +147,7 @@ static h2o_http1client_head_cb on_connect(h2o_http1client_t *h2o, const char *er
         return NULL;
     }
     call->sent = true;
+    call->client->down_logged = false;
     call->out[0] = h2o_iovec_init(call->head.ptr, call->head.len);
     call->out[1] = h2o_iovec_init(call->body.ptr, call->body.len);
     *reqbufs = call->out;
@@ -212,17 +223,22 @@ size_t tk_http_client_in_flight(const struct tk_http_client *client)
 
 static enum tk_err refuse_url(const char *url)
 {
-    tk_log(TK_LOG_ERROR, "bad service URL, expected http://host[:port] or unix:/path", TK_KV_STR("url", url));
+    tk_log(TK_LOG_ERROR, "bad service URL, expected http[s]://host[:port] or unix:/path", TK_KV_STR("url", url));
     return TK_ERR_INVALID;
 }
 
 static void open_tcp_pool(struct tk_http_client *client, const h2o_url_t *url)
 {
     h2o_iovec_t host = url->host;
+    int is_ssl = url->scheme == &H2O_URL_SCHEME_HTTPS;
     if (h2o_memis(host.base, host.len, H2O_STRLIT("localhost")))
         host = h2o_iovec_init(H2O_STRLIT("127.0.0.1"));
     client->authority = strndup(url->authority.base, url->authority.len);
-    h2o_socketpool_init_by_hostport(&client->pool, host, h2o_url_get_port(url), 0, client->max_in_flight);
+    h2o_socketpool_init_by_hostport(&client->pool, host, h2o_url_get_port(url), is_ssl, client->max_in_flight);
+    if (host.base != url->host.base) { /* the certificate is asked for the name all the same */
+        free(client->pool.peer.host.base);
+        client->pool.peer.host = h2o_strdup(NULL, url->host.base, url->host.len);
+    }
 }
 
 static enum tk_err open_unix_pool(struct tk_http_client *client, const char *path)
@@ -236,17 +252,34 @@ static enum tk_err open_unix_pool(struct tk_http_client *client, const char *pat
     return TK_OK;
 }
 
-static enum tk_err open_pool(struct tk_http_client *client, const char *text)
+static bool is_base_url(const h2o_url_t *url)
+{
+    return (url->scheme == &H2O_URL_SCHEME_HTTP || url->scheme == &H2O_URL_SCHEME_HTTPS) && url->host.len > 0 &&
+           url->path.len == 1 && url->path.base[0] == '/';
+}
+
+static enum tk_err read_authorities(struct tk_http_client *client, const char *ca_file, const h2o_url_t *url)
+{
+    if (url->scheme != &H2O_URL_SCHEME_HTTPS)
+        return TK_OK;
+    char *host = strndup(url->host.base, url->host.len);
+    enum tk_err err = tk_tls_client_context(ca_file != NULL ? ca_file : "", host, &client->ctx.ssl_ctx);
+    free(host);
+    return err;
+}
+
+static enum tk_err open_pool(struct tk_http_client *client, const char *text, const char *ca_file)
 {
     h2o_url_t url;
     const char *path = tk_http_unix_path(text);
     if (path != NULL)
         return open_unix_pool(client, path);
-    if (h2o_url_parse(text, SIZE_MAX, &url) != 0 || url.scheme != &H2O_URL_SCHEME_HTTP || url.host.len == 0 ||
-        !(url.path.len == 1 && url.path.base[0] == '/'))
+    if (h2o_url_parse(text, SIZE_MAX, &url) != 0 || !is_base_url(&url))
         return TK_ERR_INVALID;
-    open_tcp_pool(client, &url);
-    return TK_OK;
+    enum tk_err err = read_authorities(client, ca_file, &url);
+    if (!err)
+        open_tcp_pool(client, &url);
+    return err;
 }
 
 static void open_context(struct tk_http_client *client)
@@ -269,7 +302,7 @@ enum tk_err tk_http_client_open(struct tk_loop *loop, const struct tk_http_clien
     client->loop = loop;
     client->max_in_flight = config->max_in_flight;
     client->max_response = config->max_response;
-    if (open_pool(client, url)) {
+    if (open_pool(client, url, config->ca_file)) {
         free(client);
         return refuse_url(url);
     }

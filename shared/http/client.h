@@ -15,7 +15,8 @@
 struct tk_http_client;
 
 struct tk_http_client_config {
-    const char *base_url;         /* http://host:port or unix:/path */
+    const char *base_url;         /* http://host:port, https://host:port or unix:/path */
+    const char *ca_file;          /* https: authorities to trust (PEM); "" or NULL: those of the system */
     size_t max_in_flight;         /* calls at a time; also the pool's size */
     size_t max_response;          /* bytes; a longer answer counts as UNKNOWN */
     const char *internal_api_key; /* sent as X-Internal-Api-Key unless "" or NULL */
@@ -27,7 +28,10 @@ struct tk_http_client_config {
  */
 typedef void tk_http_client_done_fn(void *arg, enum tk_step step, int status, struct tk_slice body);
 
-/** TK_ERR_INVALID when the URL makes no sense (logged). */
+/**
+ * TK_ERR_INVALID when the URL or the CA file makes no sense (logged). With https the server's certificate must bear the
+ * URL's host as a DNS name: h2o compares no addresses.
+ */
 TK_MUSTCHECK enum tk_err tk_http_client_open(struct tk_loop *loop, const struct tk_http_client_config *config,
                                              struct tk_http_client **out);
 

@@ -43,12 +43,21 @@ static void attach_exchange(struct tk_http_req_private *request, h2o_req_t *h2o)
     request->exchange = exchange;
 }
 
+/** Length of `http://` or `https://` at the start of `target`, 0 when it is something else. */
+static size_t absolute_prefix(struct tk_slice target)
+{
+    if (target.len > 7 && strncasecmp(target.ptr, "http://", 7) == 0)
+        return 7;
+    return target.len > 8 && strncasecmp(target.ptr, "https://", 8) == 0 ? 8 : 0;
+}
+
 /** Copies path and query: they are needed after h2o's request is gone. Absolute-form targets lose scheme and host. */
 static void copy_target(struct tk_http_req_private *request, struct tk_slice target)
 {
     const char *query = memchr(target.ptr, '?', target.len);
-    if (target.len > 7 && strncasecmp(target.ptr, "http://", 7) == 0) {
-        const char *slash = memchr(target.ptr + 7, '/', target.len - 7);
+    size_t scheme = absolute_prefix(target);
+    if (scheme > 0) {
+        const char *slash = memchr(target.ptr + scheme, '/', target.len - scheme);
         size_t skip = slash != NULL ? (size_t)(slash - target.ptr) : 0;
         target = (struct tk_slice){.ptr = target.ptr + skip, .len = target.len - skip};
     }

@@ -7,7 +7,8 @@
  * TCP_USER_TIMEOUT;
  *   - a drain for HTTP/1: idle connections are shut down for reading, so h2o reads an end of file and closes them itself.
  *
- * HTTP/2 stays off: 2.2.5 lacks the fix for CVE-2023-44487, and over cleartext it would accept the preface unasked.
+ * HTTP/2 stays off: 2.2.5 lacks the fix for CVE-2023-44487, and over cleartext it would accept the preface unasked. With
+ * TLS h2o asks which protocol ALPN chose; tls.c never chooses that one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/http/server_private.h"
+#include "shared/http/tls.h"
 #include "shared/log/log.h"
 
 #define ACCEPTS_PER_WAKEUP  32    /* fairness between new and existing connections */
@@ -39,6 +41,7 @@ static void on_conn_closed(void *arg)
     tk_metric_set(&server->connections, (int64_t)server->conn_count);
     if (conn->linger_fd >= 0)
         tk_http_linger(server, conn->linger_fd);
+    SSL_CTX_free(conn->tls);
     free(conn);
 }
 
@@ -56,6 +59,9 @@ static void adopt(struct tk_http_listener *listener, h2o_socket_t *sock)
     conn->listener = listener;
     conn->sock = sock;
     conn->linger_fd = -1;
+    conn->tls = listener->accept_ctx.ssl_ctx;
+    if (conn->tls != NULL)
+        SSL_CTX_up_ref(conn->tls);
     tk_list_push_back(&server->conns, &conn->link);
     server->conn_count++;
     tk_metric_set(&server->connections, (int64_t)server->conn_count);
@@ -151,6 +157,7 @@ static void configure_h2o(struct tk_http_server *server)
     global->server_name = h2o_iovec_init(H2O_STRLIT(""));
     global->http1.upgrade_to_http2 = 0;
     global->http1.req_timeout = (uint64_t)server->config.io_timeout_ms;
+    global->handshake_timeout = (uint64_t)server->config.io_timeout_ms;
     /* One more than the limit: h2o refuses a chunked body that reaches its maximum, we refuse one that exceeds ours. */
     global->max_request_entity_size = largest_body(&server->config) + 1;
     h2o_hostconf_t *host = h2o_config_register_host(global, h2o_iovec_init(H2O_STRLIT("default")), 65535);
@@ -169,6 +176,7 @@ static void open_listener(struct tk_http_server *server, enum tk_http_listeners 
     listener->internal = which == TK_HTTP_LISTENER_INTERNAL;
     listener->accept_ctx.ctx = &server->ctx;
     listener->accept_ctx.hosts = server->globalconf.hosts;
+    listener->accept_ctx.ssl_ctx = address->is_unix ? NULL : server->tls;
     memcpy(listener->path, address->path, sizeof(listener->path));
     listener->sock = h2o_evloop_socket_create(tk_loop_h2o_clients(server->loop), fd, H2O_SOCKET_FLAG_DONT_READ);
     listener->sock->data = listener;
@@ -198,13 +206,26 @@ static enum tk_err listen_all(const struct tk_http_config *config, struct tk_htt
     return err;
 }
 
+/** *tls stays NULL when none is configured. */
+static enum tk_err read_tls(const struct tk_http_config *config, SSL_CTX **tls)
+{
+    if (config->tls_cert == NULL || config->tls_cert[0] == '\0')
+        return TK_OK;
+    return tk_tls_server_context(config->tls_cert, config->tls_key, tls);
+}
+
 enum tk_err tk_http_server_open(struct tk_loop *loop, const struct tk_http_config *config, struct tk_http_server **out)
 {
     struct tk_http_address addresses[TK_HTTP_LISTENERS] = {0};
     int fds[TK_HTTP_LISTENERS] = {-1, -1};
-    enum tk_err err = listen_all(config, addresses, fds);
-    if (err)
+    SSL_CTX *tls = NULL;
+    enum tk_err err = read_tls(config, &tls);
+    if (!err)
+        err = listen_all(config, addresses, fds);
+    if (err) {
+        SSL_CTX_free(tls);
         return err;
+    }
     struct tk_http_server *server = tk_alloc(sizeof(*server));
     server->loop = loop;
     server->config = *config;
@@ -215,12 +236,27 @@ enum tk_err tk_http_server_open(struct tk_loop *loop, const struct tk_http_confi
     tk_list_init(&server->sending);
     tk_http_stats_open(server);
     configure_h2o(server);
+    server->tls = tls;
     for (int which = 0; which < TK_HTTP_LISTENERS; which++)
         if (fds[which] >= 0)
             open_listener(server, (enum tk_http_listeners)which, fds[which], &addresses[which]);
     tk_timer_start(loop, &server->upkeep, UPKEEP_MS, on_upkeep, server);
     *out = server;
     return TK_OK;
+}
+
+void tk_http_server_reload_tls(struct tk_http_server *server)
+{
+    SSL_CTX *fresh = NULL;
+    if (read_tls(&server->config, &fresh) != TK_OK || fresh == NULL)
+        return;
+    for (int which = 0; which < TK_HTTP_LISTENERS; which++)
+        if (server->listeners[which].accept_ctx.ssl_ctx != NULL)
+            server->listeners[which].accept_ctx.ssl_ctx = fresh;
+    SSL_CTX_free(server->tls);
+    server->tls = fresh;
+    tk_log(TK_LOG_INFO, "certificate read again", TK_KV_STR("service", server->config.service),
+           TK_KV_STR("file", server->config.tls_cert));
 }
 
 uint16_t tk_http_server_port(const struct tk_http_server *server)

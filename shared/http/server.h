@@ -8,7 +8,7 @@
  * With `internal_bind` the server has a second listener. Routes with TK_ROUTE_INTERNAL or TK_ROUTE_INSIDE exist only there,
  * all others only on the public one (404), except those with TK_ROUTE_BOTH. Without it there is one listener for all.
  *
- * Off by design: HTTP/2 (docs/DECISIONS.md 28) and the Server header.
+ * Off by design: HTTP/2 (docs/DECISIONS.md 28), with TLS as without, and the Server header.
  */
 #ifndef TK_HTTP_SERVER_H
 #define TK_HTTP_SERVER_H
@@ -62,7 +62,9 @@ struct tk_http_config {
     size_t max_connections;       /* beyond it new connections are closed at once */
     const char *internal_api_key; /* "" or NULL: internal routes are open */
     const char *internal_bind;    /* "" or NULL: no internal listener, else see address.h */
-    void *app;                    /* handed to handlers as req->app */
+    const char *tls_cert;         /* PEM files of certificate chain and key, for TCP listeners; "" or NULL: plain HTTP */
+    const char *tls_key;
+    void *app; /* handed to handlers as req->app */
     /** Asked before a request's body is looked at; true: it is answered 503 `overloaded`. May be NULL. */
     bool (*is_overloaded)(void *app, const struct tk_route *route);
 };
@@ -86,11 +88,20 @@ struct tk_http_req {
     struct tk_http_req_private *priv;
 };
 
-/** Listens. TK_ERR_CONFLICT: the address is in use; TK_ERR_INVALID: no such address. Logs the reason. */
+/**
+ * Listens. TK_ERR_CONFLICT: the address is in use; TK_ERR_INVALID: no such address, or the TLS files are of no use. Logs
+ * the reason.
+ */
 TK_MUSTCHECK enum tk_err tk_http_server_open(struct tk_loop *loop, const struct tk_http_config *config,
                                              struct tk_http_server **out);
 
 uint16_t tk_http_server_port(const struct tk_http_server *server);
+
+/**
+ * Reads the TLS files again, for new connections; those that exist keep what they have. On an error (logged) everything
+ * stays as it was. A no-op without TLS.
+ */
+void tk_http_server_reload_tls(struct tk_http_server *server);
 
 /** Stops accepting and asks h2o to close idle connections; requests in flight are still answered. */
 void tk_http_server_drain(struct tk_http_server *server);

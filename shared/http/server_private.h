@@ -46,6 +46,7 @@ struct tk_http_server {
     struct tk_http_config config; /* strings and routes belong to the caller and live as long as the process */
     h2o_globalconf_t globalconf;
     h2o_context_t ctx;
+    SSL_CTX *tls; /* of the TCP listeners; NULL: plain HTTP. A unix socket never has it */
     struct tk_http_listener listeners[TK_HTTP_LISTENERS];
     bool is_split; /* there is an internal listener */
     struct tk_timer upkeep;
@@ -69,6 +70,7 @@ struct tk_http_conn {
     const struct tk_http_listener *listener;
     h2o_socket_t *sock;
     bool busy;     /* a request was read and its answer has not left yet */
+    SSL_CTX *tls;  /* a reference: h2o looks at it when the first bytes arrive, maybe after a reload */
     int linger_fd; /* duplicate of the socket's descriptor, to close it gently; -1 normally */
 };
 

@@ -5,10 +5,12 @@
  * writing because unconfirmed data is kept smaller than the socket's send buffer (window.h) and, as the last resort, by
  * TCP_USER_TIMEOUT. A connection that misbehaves is dropped, never repaired.
  */
+#include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
 #include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,7 +33,7 @@ enum tk_err tk_mq_new(const struct tk_mq_config *config, struct tk_mq **out)
     struct tk_mq_url url;
     assert(config->timeout_ms > 0 && config->heartbeat_s > 0);
     if (tk_mq_url_parse(config->url, &url) != TK_OK) {
-        tk_log(TK_LOG_ERROR, "not a broker URL (amqp://user:password@host:port/vhost)",
+        tk_log(TK_LOG_ERROR, "not a broker URL (amqp[s]://user:password@host:port/vhost)",
                TK_KV_STR("connection", config->name));
         return TK_ERR_INVALID;
     }
@@ -134,11 +136,26 @@ static void bound_socket(const struct tk_mq *mq)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof(user_timeout_ms));
 }
 
+/** NULL: the authorities cannot be read. Whether the peer and its name are right is checked by default. */
+static amqp_socket_t *tls_socket(struct tk_mq *mq)
+{
+    amqp_socket_t *socket = amqp_ssl_socket_new(mq->link);
+    assert(socket != NULL);
+    const char *file = mq->config.ca_file != NULL ? mq->config.ca_file : "";
+    SSL_CTX *ctx = amqp_ssl_socket_get_context(socket);
+    int loaded = file[0] != '\0' ? SSL_CTX_load_verify_file(ctx, file) : SSL_CTX_set_default_verify_paths(ctx);
+    if (loaded != 1)
+        return NULL;
+    (void)amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST);
+    return socket;
+}
+
 static enum tk_err open_socket(struct tk_mq *mq)
 {
     struct timeval limit = to_timeval(mq->config.timeout_ms);
-    amqp_socket_t *socket = amqp_tcp_socket_new(mq->link);
-    assert(socket != NULL);
+    amqp_socket_t *socket = mq->url.tls ? tls_socket(mq) : amqp_tcp_socket_new(mq->link);
+    if (socket == NULL)
+        return tk_mq_lost(mq, AMQP_STATUS_SSL_ERROR, "reading the authorities' certificates");
     amqp_set_handshake_timeout(mq->link, &limit);
     amqp_set_rpc_timeout(mq->link, &limit);
     int status = amqp_socket_open_noblock(socket, mq->url.host, mq->url.port, &limit);

@@ -7,6 +7,8 @@
  *     socket writes are bounded by SO_SNDTIMEO and TCP_USER_TIMEOUT.
  *   - no helper waits for publisher confirms: basic.ack, basic.nack and basic.return frames are read here.
  *   - a producer learns of a blocked broker only if it announces the capability connection.blocked: it does.
+ *   - with amqps the broker's certificate must bear the URL's host as a DNS name (addresses are not compared), and nothing
+ *     is sent before that is known. The limits above hold unchanged: below TLS it is the same non-blocking socket.
  *   - SIGPIPE: the program ignores it (main.c).
  */
 #ifndef TK_MQ_MQ_H
@@ -25,7 +27,8 @@ struct tk_mq;
 
 struct tk_mq_config {
     const char *name;                /* connection name in the management UI, and log object */
-    const char *url;                 /* amqp://user:password@host:port/vhost */
+    const char *url;                 /* amqp://user:password@host:port/vhost, or amqps:// */
+    const char *ca_file;             /* amqps: authorities to trust (PEM); "" or NULL: those of the system */
     const char *exchange;            /* topic, durable */
     const char *queue;               /* quorum; its dead letters go to <exchange>.dlx → <queue>.dlq */
     const char *const *routing_keys; /* bindings of the queue */

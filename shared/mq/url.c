@@ -26,12 +26,12 @@ enum tk_err tk_mq_url_parse(const char *text, struct tk_mq_url *out)
     char *memory = copy(text);
     *out = (struct tk_mq_url){0};
     amqp_default_connection_info(&info);
-    if (amqp_parse_url(memory, &info) != AMQP_STATUS_OK || info.ssl || info.host[0] == '\0' || info.port <= 0 ||
-        info.port > 65535) {
+    if (amqp_parse_url(memory, &info) != AMQP_STATUS_OK || info.host[0] == '\0' || info.port <= 0 || info.port > 65535) {
         free(memory);
         return TK_ERR_INVALID;
     }
     *out = (struct tk_mq_url){.memory = memory,
+                              .tls = info.ssl != 0,
                               .host = info.host,
                               .port = info.port,
                               .user = info.user,

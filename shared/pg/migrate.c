@@ -17,14 +17,16 @@
 /* Any constant does, as long as every program uses the same; this one spells "tkmigrat". */
 #define LOCK_SQL "SELECT pg_advisory_lock(8388919030382223732)"
 
-static PGconn *connect_once(const char *url)
+/* A wrong password or certificate is worth a line at once, and one is enough. */
+static PGconn *connect_once(const char *url, bool first)
 {
     const char *const keys[] = {"dbname", "fallback_application_name", "connect_timeout", NULL};
     const char *const values[] = {url, "migrate", "5", NULL};
     PGconn *pg = PQconnectdbParams(keys, values, 1);
     if (PQstatus(pg) == CONNECTION_OK)
         return pg;
-    tk_log(TK_LOG_DEBUG, "cannot connect for migrations", TK_KV_STR("reason", PQerrorMessage(pg)));
+    tk_log(first ? TK_LOG_WARNING : TK_LOG_DEBUG, "cannot connect to look at the schema",
+           TK_KV_STR("reason", PQerrorMessage(pg)));
     PQfinish(pg);
     return NULL;
 }
@@ -33,8 +35,8 @@ static PGconn *connect_patiently(const char *url, int64_t patience_us)
 {
     const struct timespec pause = {.tv_nsec = RETRY_PAUSE_NS};
     int64_t give_up_us = tk_mono_us() + patience_us;
-    for (;;) {
-        PGconn *pg = connect_once(url);
+    for (bool first = true;; first = false) {
+        PGconn *pg = connect_once(url, first);
         if (pg != NULL)
             return pg;
         if (tk_mono_us() >= give_up_us)

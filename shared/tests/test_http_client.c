@@ -184,8 +184,8 @@ Test(http_client, names_are_resolved_and_unknown_ones_fail)
 
 Test(http_client, bad_urls_are_refused)
 {
-    static const char *const bad[] = {
-        "", "127.0.0.1:80", "https://host", "http://", "http://host/path", "http://host:99999", NULL};
+    static const char *const bad[] = {"",        "127.0.0.1:80",     "ftp://host",        "https://host/path",
+                                      "http://", "http://host/path", "http://host:99999", NULL};
     web_open(&web, 3000, NULL);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct tk_http_client *client = NULL;

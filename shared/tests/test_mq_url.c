@@ -38,12 +38,24 @@ Test(mq_url, defaults)
     tk_mq_url_release(&url);
 }
 
+Test(mq_url, tls)
+{
+    struct tk_mq_url url;
+    cr_assert_eq(tk_mq_url_parse("amqps://broker.example", &url), TK_OK);
+    cr_expect(url.tls);
+    cr_expect_eq(url.port, 5671);
+    tk_mq_url_release(&url);
+    cr_assert_eq(tk_mq_url_parse("amqp://broker.example:5671", &url), TK_OK);
+    cr_expect_not(url.tls);
+    tk_mq_url_release(&url);
+}
+
 Test(mq_url, nonsense_is_refused)
 {
     static const char *const bad[] = {"",
                                       "localhost:5672",
                                       "http://localhost",
-                                      "amqps://localhost",
+                                      "amqps://localhost:0",
                                       "amqp://localhost:0",
                                       "amqp://localhost:70000",
                                       "amqp://localhost:port",

@@ -18,7 +18,8 @@ free_port() {
     echo "$port"
 }
 
-# instance_start NAME [KEY=VALUE…]: leaves INSTANCE_PID and INSTANCE_URL; ready when it returns 0.
+# instance_start NAME [KEY=VALUE…]: leaves INSTANCE_PID and INSTANCE_URL; ready when it returns 0. INSTANCE_SCHEME=https in
+# front of it when it is given a certificate.
 instance_start() {
     local name=$1 port tries
     shift
@@ -27,10 +28,10 @@ instance_start() {
     env "${PROGRAM_ENV[@]}" PORT="$port" "$@" "$(program "$name")" >"$WORK/instance.$port.log" 2>&1 &
     INSTANCE_PID=$!
     INSTANCE_LOG=$WORK/instance.$port.log
-    INSTANCE_URL=http://127.0.0.1:$port
+    INSTANCE_URL=${INSTANCE_SCHEME:-http}://127.0.0.1:$port
     INSTANCES+=("$INSTANCE_PID")
     for tries in {1..100}; do
-        curl -sf -o "$WORK/instance.health" --max-time 1 "$INSTANCE_URL/health" && return 0
+        curl -sfk -o "$WORK/instance.health" --max-time 1 "$INSTANCE_URL/health" && return 0
         kill -0 "$INSTANCE_PID" 2>/dev/null || break
         sleep 0.1
     done
