@@ -95,6 +95,7 @@ static bool expire_found(struct expire_holds *job, enum expiry_walk walk, const 
                          bool *more)
 {
     bool ok = expiry_store_scan(job->store, walk, more) == TK_OK;
+    health_note(job->health, HEALTH_DEPENDENCY_POSTGRES, ok); /* a first run with a backlog may take minutes */
     while (ok && expiry_store_untried(job->store) > 0) {
         if (atomic_load(stopping))
             return true; /* the walk stays where it was */

@@ -145,8 +145,9 @@ static void conn_drop(struct conn *conn, const char *why)
         struct tk_link *link = tk_list_pop_front(&conn->in_flight);
         tk_list_push_back(&lost, link);
     }
-    tk_log(TK_LOG_WARNING, "database connection lost", TK_KV_STR("database", pg->config.name), TK_KV_STR("why", why),
-           TK_KV_INT("unknown_operations", lost_count), TK_KV_INT("retry_ms", conn->retry_ms));
+    tk_log(pg->closing && lost_count == 0 ? TK_LOG_DEBUG : TK_LOG_WARNING,
+           pg->closing ? "database connection closed" : "database connection lost", TK_KV_STR("database", pg->config.name),
+           TK_KV_STR("why", why), TK_KV_INT("unknown_operations", lost_count), TK_KV_INT("retry_ms", conn->retry_ms));
     conn->depth = 0;
     conn->state = CONN_DOWN;
     conn_close(conn);

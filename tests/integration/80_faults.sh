@@ -139,6 +139,7 @@ booking_drains() { # SIGNAL
     eventually 5 "first bookings" t booking_sql "SELECT count(*) > 5 FROM reservations WHERE session_id = '$SESSION_ID'"
     instance_end "$1"
     expect "exit status after SIG$1" $? 0
+    expect "alarms about its own leaving" "$(grep -c 'connection lost' "$INSTANCE_LOG")" 0
     wait "$volley"
     answered=$(volley_count 201)
     expect_between "answered 201 of $(volley_tally)" "$answered" 1 200
