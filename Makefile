@@ -34,14 +34,15 @@ endif
 
 SHARED_SRC := $(filter-out shared/tests/%,$(wildcard shared/*/*.c))
 SHARED_LIB := $(OUT)/libtk.a
-src_of      = $(filter-out $(1)/tests/%,$(wildcard $(1)/*.c $(1)/*/*.c))
+src_of      = $(filter-out $(1)/tests/% %/verify_main.c,$(wildcard $(1)/*.c $(1)/*/*.c))
 obj_of      = $(patsubst %.c,$(OUT)/%.o,$(1))
 BINARIES   := $(foreach c,$(COMPONENTS),$(if $(wildcard $(c)/main.c),$(OUT)/$(c)/$(c)))
+VERIFY_BIN := $(OUT)/booking-worker/verify
 TEST_BINS  := $(foreach c,shared $(COMPONENTS),$(if $(wildcard $(c)/tests/*.c),$(OUT)/$(c)/unit-tests))
 TSAN_BIN   := $(OUT)/shared/tests/stress/threads
 
-.PHONY: all help unit integration sim test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
-all: $(BINARIES)
+.PHONY: all help verify unit integration sim test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
+all: $(BINARIES) $(VERIFY_BIN)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +67,10 @@ $(OUT)/$(1)/unit-tests: $(call obj_of,$(wildcard $(1)/tests/*.c)) $(filter-out $
 	$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -lcriterion -o $$@
 endef
 $(foreach c,$(COMPONENTS),$(eval $(call component_rules,$(c))))
+
+# The worker's second program: all of the worker but its main.
+$(VERIFY_BIN): $(OUT)/booking-worker/verify_main.o $(filter-out $(OUT)/booking-worker/main.o,$(call obj_of,$(call src_of,booking-worker))) $(SHARED_LIB)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 $(OUT)/shared/unit-tests: $(call obj_of,$(wildcard shared/tests/*.c)) $(SHARED_LIB)
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -o $@
@@ -112,6 +117,9 @@ lint: ## clang-format, clang-tidy, layer check
 
 format: ## rewrites the sources in the house style
 	clang-format -i $$(git ls-files '*.c' '*.h')
+
+verify: all ## do both databases agree? those of the running stack, or DATABASE_URL=… EVENT_DATABASE_URL=…
+	deploy/verify.sh $(ARGS)
 
 config-docs: all ## regenerates docs/CONFIG.md from the programs' setting tables
 	deploy/config-docs.sh > docs/CONFIG.md

@@ -13,6 +13,7 @@
 
 struct worker_config {
     const char *database_url;
+    const char *event_database_url;
     const char *redis_url;
     const char *rabbitmq_url; /* composed from the parts when RABBITMQ_HOST is set */
     const char *rabbitmq_host;
@@ -32,6 +33,8 @@ struct worker_config {
     int64_t orphan_interval_s;
     int64_t orphan_grace_s;
     int64_t paying_settle_after_s;
+    int64_t consistency_grace_s;
+    int64_t outbox_max_age_s;
     enum tk_log_level log_level;
     const char *log_format;
     bool enable_metrics;

@@ -9,7 +9,12 @@ service_port() {
     esac
 }
 
-program() { echo "$ROOT/build/$VARIANT/$1/$1"; }
+program() {
+    case $1 in
+    verify) echo "$ROOT/build/$VARIANT/booking-worker/verify" ;;
+    *) echo "$ROOT/build/$VARIANT/$1/$1" ;;
+    esac
+}
 
 # program_env NAME: fills the array PROGRAM_ENV with what this stack decides; everything else comes from the environment.
 program_env() {
@@ -19,6 +24,7 @@ program_env() {
         HOST=127.0.0.1
         PORT="$(service_port "$1")"
         DATABASE_URL="$database"
+        EVENT_DATABASE_URL="$EVENT_DATABASE_URL" # of the worker's audit
         REDIS_URL="$REDIS_URL"
         RABBITMQ_URL="$RABBITMQ_URL"
         RABBITMQ_HOST= # would win over the address of our own broker

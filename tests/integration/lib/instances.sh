@@ -9,6 +9,8 @@ have_programs() {
     [ -x "$(program event-svc)" ] && [ -x "$(program booking-svc)" ] && [ -x "$(program booking-worker)" ]
 }
 
+have_verify() { [ -x "$(program verify)" ]; }
+
 free_port() {
     local port
     while :; do
