@@ -14,8 +14,9 @@ extern const struct write_kind reservation_cancel_kind;
 
 /**
  * Stores reservation, items, history and, with a key, the answer to be replayed, in one transaction. base.id is the
- * reservation's id. REFUSED with detail ALREADY_STORED or TOMBSTONE when the row was found, SEAT_LIMIT when there is none
- * and the user would hold more than `seat_limit` seats of the session, NONE when the server refused.
+ * reservation's id. REFUSED with detail ALREADY_STORED or TOMBSTONE when a row was found; when none was, SEAT_LIMIT if the
+ * user would hold more than `seat_limit` seats of the session, OVERDUE if the hold is past its end (a transaction begun
+ * before that may still store it); NONE when the server refused.
  */
 struct persist_item {
     struct write_item base;
@@ -47,7 +48,7 @@ struct cancel_item {
 /** `r` is NULL when there is no such reservation of that user; arena memory. */
 typedef void reservation_read_done(void *arg, enum tk_step step, struct reservation *r);
 
-/** Reads one with its items; `user` NULL means whoever owns it.. */
+/** Reads one with its items; `user` NULL means whoever owns it. */
 TK_MUSTCHECK enum tk_err reservation_store_read(struct tk_pg *pg, const struct tk_uuid *id, const struct tk_uuid *user,
                                                 int64_t deadline_us, struct tk_arena *arena, reservation_read_done *done,
                                                 void *arg);

@@ -189,9 +189,9 @@ static void read_persist(const struct tk_pg_outcome *outcome, struct write_item 
 static void read_persist_look(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)
 {
     const PGresult *found = outcome->rows[0];
-    for (size_t i = 0; i < count; i++) { /* no row at all: the hold is past its end, nobody can store it any more */
+    for (size_t i = 0; i < count; i++) { /* until a row is read */
         if (persist_of(items[i])->detail != RESERVATION_DETAIL_SEAT_LIMIT)
-            persist_of(items[i])->detail = RESERVATION_DETAIL_TOMBSTONE;
+            persist_of(items[i])->detail = RESERVATION_DETAIL_OVERDUE;
     }
     for (int row = 0; row < PQntuples(found); row++) {
         enum reservation_status status = RESERVATION_ACTIVE;

@@ -140,30 +140,33 @@ static enum reservation_flow_state on_rebound(struct reservation_flow *f, struct
 }
 
 /** A certain "no" about the second try says nothing about the first one, unless the row itself was read. */
-static enum reservation_flow_state on_not_persisted(struct reservation_flow *f)
+static enum reservation_flow_state on_not_persisted(struct reservation_flow *f, enum reservation_answer why)
 {
     if (f->commit_in_doubt)
         return keep(f, RESERVATION_ANSWER_OUTCOME_UNKNOWN);
-    return fail(f, RESERVATION_ANSWER_OVERLOADED);
+    return fail(f, why);
 }
 
-static enum reservation_flow_state on_over_limit(struct reservation_flow *f)
+/** Whether it is over, only a tombstone can say while a transaction that began in time may still store our id. */
+static enum reservation_flow_state on_overdue(struct reservation_flow *f)
 {
-    if (f->commit_in_doubt)
-        return keep(f, RESERVATION_ANSWER_OUTCOME_UNKNOWN);
-    return fail(f, RESERVATION_ANSWER_SEAT_LIMIT);
+    if (f->keyed || f->commit_in_doubt)
+        return RESERVATION_FLOW_FENCING;
+    return fail(f, RESERVATION_ANSWER_HOLD_EXPIRED);
 }
 
 static enum reservation_flow_state on_persist_refused(struct reservation_flow *f, struct reservation_flow_result r)
 {
     if (r.detail == RESERVATION_DETAIL_SEAT_LIMIT)
-        return on_over_limit(f);
+        return on_not_persisted(f, RESERVATION_ANSWER_SEAT_LIMIT);
     if (r.detail == RESERVATION_DETAIL_TOMBSTONE) {
         f->fenced = true;
         return fail(f, RESERVATION_ANSWER_HOLD_EXPIRED);
     }
+    if (r.detail == RESERVATION_DETAIL_OVERDUE)
+        return on_overdue(f);
     if (r.detail != RESERVATION_DETAIL_ALREADY_STORED)
-        return on_not_persisted(f);
+        return on_not_persisted(f, RESERVATION_ANSWER_OVERLOADED);
     if (!f->keyed) /* nobody else knows our id: the first try did it */
         return keep(f, RESERVATION_ANSWER_CREATED);
     f->stored = true;
@@ -178,7 +181,7 @@ static enum reservation_flow_state on_persisted(struct reservation_flow *f, stru
     case TK_STEP_REFUSED:
         return on_persist_refused(f, r);
     case TK_STEP_FAILED:
-        return on_not_persisted(f);
+        return on_not_persisted(f, RESERVATION_ANSWER_OVERLOADED);
     case TK_STEP_UNKNOWN:
         if (f->commit_in_doubt)
             return keep(f, RESERVATION_ANSWER_OUTCOME_UNKNOWN);
@@ -189,13 +192,16 @@ static enum reservation_flow_state on_persisted(struct reservation_flow *f, stru
     return RESERVATION_FLOW_DONE;
 }
 
+/** Refused, or no word: a reservation stands under our id, or may: its seats stay, the sweep decides. */
 static enum reservation_flow_state on_fenced(struct reservation_flow *f, struct reservation_flow_result r)
 {
-    if (r.step == TK_STEP_OK)
-        f->fenced = true;
-    else
-        f->owed &= ~OWES_SEATS; /* someone else's reservation stands, or we cannot know: the sweep decides */
-    return unwind(f);
+    const bool answered = f->answer != RESERVATION_ANSWER_NONE;
+    f->fenced = r.step == TK_STEP_OK;
+    if (!f->fenced)
+        f->owed &= ~OWES_SEATS;
+    if (answered)
+        return unwind(f);
+    return fail(f, f->fenced ? RESERVATION_ANSWER_HOLD_EXPIRED : RESERVATION_ANSWER_OUTCOME_UNKNOWN);
 }
 
 static enum reservation_flow_state paid_back(struct reservation_flow *f, unsigned effect)

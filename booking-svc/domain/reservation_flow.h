@@ -8,7 +8,7 @@
  *                                     ▼   │           │ anything that fails: reverse order
  *                                  REBINDING          ▼
  *              the id was released before,   FENCING ─▶ RELEASING ─▶ UNLOCKING ─▶ DONE
- *              the key gets a fresh one      only keyed
+ *              the key gets a fresh one      keyed, or a commit in doubt
  *
  * When event-svc is to choose the seats there is nothing to lock yet: LOCKING is left out, by construction.
  *
@@ -18,10 +18,11 @@
  *     retry meets them; without one nobody could ever claim them: they are released by id, which also stops a late hold.
  *   - The commit's answer lost: ask again once under the same id. Still unknown: never release, since the reservation may
  *     stand; the worker compares both databases and settles it.
+ *   - The hold is past its end and no row is there, while a transaction that began in time may still store one (the first
+ *     try's, or under a key another process's): a tombstone is stored first, and whether that went is the answer.
  *   - Before seats of a keyed request are released, a tombstone is stored under the reservation's id (FENCING), because the
  *     same key may be at work in another process under the same id. If that one was first, nothing is released.
- *   - A release or fence that fails is left to the worker's sweep: a seat that comes back late is better than one sold
- * twice.
+ *   - A release or fence that fails is left to the worker's sweep: better a seat that comes back late than one sold twice.
  */
 #ifndef BOOKING_DOMAIN_RESERVATION_FLOW_H
 #define BOOKING_DOMAIN_RESERVATION_FLOW_H
@@ -82,7 +83,8 @@ enum reservation_detail {
     RESERVATION_DETAIL_SALES_CLOSED,
     RESERVATION_DETAIL_RELEASED,       /* the id was released before: a tombstone at event-svc */
     RESERVATION_DETAIL_ALREADY_STORED, /* PERSISTING refused: a live reservation stands under this id */
-    RESERVATION_DETAIL_TOMBSTONE,      /* PERSISTING refused: a tombstone stands there, or the hold is past its end */
+    RESERVATION_DETAIL_TOMBSTONE,      /* PERSISTING refused: a tombstone stands under this id */
+    RESERVATION_DETAIL_OVERDUE,        /* PERSISTING refused: no row, and the hold is past its end */
     RESERVATION_DETAIL_SEAT_LIMIT,     /* PERSISTING refused: no row, and the user would hold too many seats */
 };
 

@@ -67,9 +67,9 @@ static const struct {
                                    IN_DOUBT(REFUSED, UNKNOWN_SEATS), IN_DOUBT(REFUSED, SALES_CLOSED),
                                    IN_DOUBT(REFUSED, RELEASED), IN_DOUBT(UNKNOWN, NONE)}},
     [RESERVATION_FLOW_REBINDING] = {6, {PLAIN, RESULT(OK, REPLAY), RESULT(REFUSED, KEY_REUSED)}},
-    [RESERVATION_FLOW_PERSISTING] = {7,
+    [RESERVATION_FLOW_PERSISTING] = {8,
                                      {PLAIN, RESULT(REFUSED, ALREADY_STORED), RESULT(REFUSED, TOMBSTONE),
-                                      RESULT(REFUSED, SEAT_LIMIT)}},
+                                      RESULT(REFUSED, SEAT_LIMIT), RESULT(REFUSED, OVERDUE)}},
     [RESERVATION_FLOW_FENCING] = {4, {PLAIN}},
     [RESERVATION_FLOW_RELEASING] = {4, {PLAIN}},
     [RESERVATION_FLOW_UNLOCKING] = {4, {PLAIN}},
@@ -113,6 +113,8 @@ static void learn(struct walk *walk, const result_t *r)
     case RESERVATION_FLOW_FENCING:
         world->tombstone = world->tombstone || r->step == TK_STEP_OK;
         world->fence_lost = r->step != TK_STEP_OK;
+        if (world->tombstone)
+            world->commit_unknown = false;
         break;
     case RESERVATION_FLOW_RELEASING:
         world->released = true;
@@ -363,4 +365,21 @@ Test(reservation_flow, seats_nobody_has_chosen_are_not_locked)
     cr_assert_eq(PLAY(&flow, RESULT(OK, NONE), RESULT(OK, NONE)), RESERVATION_FLOW_HOLDING, "the key is bound before");
     cr_assert_eq(PLAY(&flow, RESULT(OK, NONE)), RESERVATION_FLOW_PERSISTING);
     cr_assert_eq(flow.owed, OWES_SEATS);
+}
+
+Test(reservation_flow, overdue_after_a_doubtful_commit_is_fenced_before_anything_is_said)
+{
+    const result_t until_overdue[] = {RESULT(OK, NONE), RESULT(OK, NONE), RESULT(OK, NONE), RESULT(UNKNOWN, NONE),
+                                      RESULT(REFUSED, OVERDUE)};
+    struct reservation_flow flow;
+    reservation_flow_start(&flow, false, false);
+    cr_assert_eq(play(&flow, until_overdue, 5), RESERVATION_FLOW_FENCING);
+    cr_assert_eq(reservation_flow_take_answer(&flow), RESERVATION_ANSWER_NONE);
+    cr_assert_eq(PLAY(&flow, RESULT(OK, NONE)), RESERVATION_FLOW_RELEASING);
+    cr_assert_eq(reservation_flow_take_answer(&flow), RESERVATION_ANSWER_HOLD_EXPIRED);
+
+    reservation_flow_start(&flow, false, false);
+    play(&flow, until_overdue, 5);
+    cr_assert_eq(PLAY(&flow, RESULT(REFUSED, NONE)), RESERVATION_FLOW_UNLOCKING, "the first try was late: its seats stay");
+    cr_assert_eq(reservation_flow_take_answer(&flow), RESERVATION_ANSWER_OUTCOME_UNKNOWN);
 }

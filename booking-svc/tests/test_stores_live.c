@@ -197,7 +197,7 @@ Test(stores_live, each_reservation_of_a_batch_gets_its_own_answer)
     cr_assert_eq(items[1].base.step, TK_STEP_REFUSED);
     cr_assert_eq(items[1].detail, RESERVATION_DETAIL_TOMBSTONE);
     cr_assert_eq(items[2].base.step, TK_STEP_REFUSED);
-    cr_assert_eq(items[2].detail, RESERVATION_DETAIL_TOMBSTONE);
+    cr_assert_eq(items[2].detail, RESERVATION_DETAIL_OVERDUE);
     cr_assert_eq(items[3].base.step, TK_STEP_OK);
     cr_assert_eq(number("SELECT count(*) FROM reservations WHERE status = 'active'"), 2);
     cr_assert_eq(number("SELECT count(*) FROM reservation_items"), 4);

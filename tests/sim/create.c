@@ -334,14 +334,15 @@ static void apply_persist(struct call *call)
     call_reply(call, TK_STEP_OK);
 }
 
-/* persist_look; no row at all: the hold is past its end */
+/* persist_look */
 static enum tk_step look_at_persist(struct call *call, int64_t now)
 {
     struct step *s = (struct step *)call;
     const struct row *row = &sim.rows[s->id];
     (void)now;
-    s->detail = row->exists && !reservation_is_tombstone(row->status, row->count) ? RESERVATION_DETAIL_ALREADY_STORED
-                                                                                  : RESERVATION_DETAIL_TOMBSTONE;
+    s->detail = !row->exists                                        ? RESERVATION_DETAIL_OVERDUE
+                : reservation_is_tombstone(row->status, row->count) ? RESERVATION_DETAIL_TOMBSTONE
+                                                                    : RESERVATION_DETAIL_ALREADY_STORED;
     return TK_STEP_REFUSED;
 }
 
