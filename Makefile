@@ -4,6 +4,7 @@
 #   make                 build/release   what runs in production
 #   make VARIANT=asan    build/asan      AddressSanitizer + UndefinedBehaviorSanitizer
 #   make VARIANT=tsan    build/tsan      ThreadSanitizer (the thread stress program only)
+#   make VARIANT=fault   build/fault     release with crash points (shared/base/fault.h), for tests/chaos only
 
 VARIANT ?= release
 OUT     := build/$(VARIANT)
@@ -26,8 +27,11 @@ LDFLAGS += -fsanitize=address,undefined
 else ifeq ($(VARIANT),tsan)
 CFLAGS += -O1 -fsanitize=thread
 LDFLAGS += -fsanitize=thread
+else ifeq ($(VARIANT),fault)
+CFLAGS += -O2 -D_FORTIFY_SOURCE=2
+CPPFLAGS += -DTK_FAULTS
 else
-$(error VARIANT is release, asan or tsan)
+$(error VARIANT is release, asan, tsan or fault)
 endif
 
 # --- sources --------------------------------------------------------------------------------------------------------
@@ -41,7 +45,7 @@ VERIFY_BIN := $(OUT)/booking-worker/verify
 TEST_BINS  := $(foreach c,shared $(COMPONENTS),$(if $(wildcard $(c)/tests/*.c),$(OUT)/$(c)/unit-tests))
 TSAN_BIN   := $(OUT)/shared/tests/stress/threads
 
-.PHONY: all help verify unit integration sim test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
+.PHONY: all help verify unit integration sim chaos chaos-night chaos-programs test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
 all: $(BINARIES) $(VERIFY_BIN)
 
 help: ## this list
@@ -86,6 +90,15 @@ SIM_SRC := $(wildcard tests/sim/*.c $(foreach c,$(COMPONENTS),$(c)/domain/*.c))
 $(OUT)/tests/sim/sim: $(call obj_of,$(SIM_SRC)) $(SHARED_LIB)
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
+# tests/chaos: the driver with its clients and its checker, and the proxy it puts between any two processes.
+CHAOS_PROGRAMS := $(OUT)/tests/chaos/driver $(OUT)/tests/chaos/proxy
+CHAOS_SRC      := $(filter-out tests/chaos/proxy.c,$(wildcard tests/chaos/*.c)) bench/connection.c
+$(OUT)/tests/chaos/driver: $(call obj_of,$(CHAOS_SRC)) $(SHARED_LIB)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(OUT)/tests/chaos/proxy: $(OUT)/tests/chaos/proxy.o $(SHARED_LIB)
+	$(CC) $(LDFLAGS) $^ -o $@
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # --- checks ---------------------------------------------------------------------------------------------------------
@@ -101,6 +114,14 @@ FROM  ?= 1
 JOBS  ?= $(shell nproc)
 sim: $(OUT)/tests/sim/sim ## the pure machines in worlds that fail, and rules broken on purpose: SEEDS=30000 from FROM=1 on, JOBS at a time
 	$< --suite --from $(FROM) --seeds $(SEEDS) --jobs $(JOBS)
+
+chaos: ## three minutes of faults against a private stack; SEED=N repeats a run
+	tests/chaos/run.sh --with crash $(if $(SEED),--seed $(SEED))
+
+chaos-night: ## the same for half an hour
+	tests/chaos/run.sh --with crash --seconds 1800 $(if $(SEED),--seed $(SEED))
+
+chaos-programs: $(CHAOS_PROGRAMS)
 
 test: ## everything from nothing: packages, build, unit tests, private stack, integration tests, stop
 	deploy/run-tests.sh

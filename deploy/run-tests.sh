@@ -58,7 +58,8 @@ build() {
     local -a tests
     step "Building (VARIANT=$VARIANT)"
     mapfile -t tests < <(unit_test_programs)
-    make -C "$ROOT" -j"$(nproc)" VARIANT="$VARIANT" all "${tests[@]}" "build/$VARIANT/tests/sim/sim" >"$SCRATCH/build.log" 2>&1 || {
+    make -C "$ROOT" -j"$(nproc)" VARIANT="$VARIANT" all "${tests[@]}" "build/$VARIANT/tests/sim/sim" chaos-programs \
+        >"$SCRATCH/build.log" 2>&1 || {
         show_tail "$SCRATCH/build.log" 40
         return 1
     }
@@ -103,6 +104,7 @@ main() {
     # Whole stacks, slow as they are: Criterion's own leak can only be told from ours by the functions far below it.
     ASAN_OPTIONS="${ASAN_OPTIONS:-}:fast_unwind_on_malloc=0" run "Unit tests" unit_tests "${tests[@]}"
     run "Simulator" make -s VARIANT="$VARIANT" sim SEEDS="$([ "$VARIANT" = asan ] && echo 3000 || echo 30000)"
+    run "Faults" tests/chaos/run.sh --slice
     run "Integration tests" ./test_integration.sh --private
     sanitizer_reports
     finish

@@ -6,6 +6,7 @@
 
 #include "booking-svc/adapters/reservation_store.h"
 #include "shared/base/clock.h"
+#include "shared/base/fault.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
 
@@ -80,6 +81,7 @@ static void give_seats_back(struct cancel_run *c)
 
 static void cancelled(struct cancel_run *c)
 {
+    FAULT_POINT(cancel_committed);
     c->reservation->status = RESERVATION_CANCELLED;
     c->reservation->updated_at_us = c->write.updated_at_us;
     tk_log(TK_LOG_DEBUG, "reservation cancelled", TK_KV_UUID("reservation", &c->reservation->id),

@@ -9,6 +9,7 @@
 
 #include "booking-svc/adapters/payment_store.h"
 #include "shared/base/clock.h"
+#include "shared/base/fault.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
 
@@ -59,6 +60,7 @@ static bool not_sent(result_t *result)
 static void on_begun(struct write_item *item)
 {
     struct confirm_run *c = TK_CONTAINER_OF(item, struct confirm_run, begin.base);
+    FAULT_POINT(confirm_begun);
     c->reservation = c->begin.reservation;
     resume(c, item->step, item->step == TK_STEP_REFUSED ? c->begin.refusal : CONFIRM_ANSWER_NONE);
 }
@@ -88,6 +90,7 @@ static void on_pending(void *arg, enum tk_step step, struct reservation *r, cons
     } else if (r == NULL || pending == NULL) {
         resume(c, TK_STEP_REFUSED, r ? CONFIRM_ANSWER_NOTHING_TO_SETTLE : CONFIRM_ANSWER_NOT_FOUND);
     } else {
+        FAULT_POINT(settle_taken_over);
         c->attempt_id = pending->attempt_id;
         c->payment_id = pending->payment_id;
         resume(c, TK_STEP_OK, CONFIRM_ANSWER_NONE);
@@ -107,6 +110,7 @@ static bool op_begin(struct confirm_run *c, result_t *result)
 
 static void on_charged(void *arg, enum tk_step step)
 {
+    FAULT_POINT(confirm_charged);
     resume(arg, step, CONFIRM_ANSWER_NONE);
 }
 
@@ -136,6 +140,7 @@ static int64_t settle_deadline_us(const struct confirm_run *c)
 static void on_settled(struct write_item *item)
 {
     struct confirm_run *c = TK_CONTAINER_OF(item, struct confirm_run, settle.base);
+    FAULT_POINT(confirm_settled);
     if (item->step == TK_STEP_OK) {
         c->reservation->status = c->settle.status;
         c->reservation->revision = c->settle.new_revision;

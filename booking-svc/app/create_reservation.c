@@ -15,6 +15,7 @@
 #include "booking-svc/app/admission.h"
 #include "booking-svc/app/reservation_view.h"
 #include "shared/base/clock.h"
+#include "shared/base/fault.h"
 #include "shared/base/money.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
@@ -143,6 +144,7 @@ static void on_bound(struct write_item *item)
 {
     struct create_flow *c = TK_CONTAINER_OF(item, struct create_flow, bind.base);
     if (item->step == TK_STEP_OK) {
+        FAULT_POINT(create_bound);
         c->reservation_id = c->bind.reservation_id;
         c->outcome.replayed = c->bind.response;
     }
@@ -228,6 +230,7 @@ static struct seat_lock_set lock_set(const struct create_flow *c)
 static void on_locked(void *arg, enum tk_step step, size_t lost)
 {
     struct create_flow *c = arg;
+    FAULT_POINT(create_locked);
     if (step == TK_STEP_REFUSED) {
         tk_metric_add(&lock_refused, 1);
         c->lock_lost = (struct tk_hold_seat){.session_seat_id = c->seat_ids[lost], .status = TK_SEAT_RESERVED};
@@ -359,11 +362,13 @@ static bool op_hold(struct create_flow *c, result_t *result)
 static void on_persisted(struct write_item *item)
 {
     struct create_flow *c = TK_CONTAINER_OF(item, struct create_flow, persist.base);
+    FAULT_POINT(create_persisted);
     resume(c, item->step, item->step == TK_STEP_REFUSED ? c->persist.detail : RESERVATION_DETAIL_NONE);
 }
 
 static bool op_persist(struct create_flow *c, result_t *result)
 {
+    FAULT_POINT(create_before_persist);
     c->persist.base.base.deadline_us = c->deadline_us;
     c->persist.base.base.weight = 1;
     c->persist.base.id = c->reservation_id;
@@ -383,6 +388,7 @@ static bool op_persist(struct create_flow *c, result_t *result)
 
 static void on_fenced(void *arg, enum tk_step step)
 {
+    FAULT_POINT(create_fenced);
     resume(arg, step, RESERVATION_DETAIL_NONE);
 }
 

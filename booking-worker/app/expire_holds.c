@@ -13,6 +13,7 @@
 #include "booking-worker/app/expire_holds.h"
 #include "booking-worker/domain/pace.h"
 #include "shared/base/clock.h"
+#include "shared/base/fault.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
 
@@ -81,8 +82,10 @@ static bool expire_batch(struct expire_holds *job, bool *wrote)
     struct expired_holds holds;
     bool ok = expiry_store_expire(job->store, job->batch_size, &arena, &holds) == TK_STEP_OK;
     if (holds.count > 0) {
+        FAULT_POINT(expiry_committed);
         account(&holds);
         release_seats(job, &holds, &arena);
+        FAULT_POINT(expiry_released);
         (void)!seat_locks_release(job->locks, holds.items, holds.count); /* logged; locks end by themselves */
         *wrote = true;
     }

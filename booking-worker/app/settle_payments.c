@@ -4,6 +4,7 @@
  * the provider thus stand in one place; this job only finds the stuck ones and knocks.
  */
 #include "booking-worker/app/settle_payments.h"
+#include "shared/base/fault.h"
 #include "shared/metrics/metrics.h"
 
 #define INTERVAL_MS 5000
@@ -28,6 +29,7 @@ struct job_outcome settle_payments_run(void *arg, const atomic_bool *stopping)
     tk_metric_set(&stuck, (int64_t)count);
     for (size_t i = 0; !err && i < count && !atomic_load(stopping); i++) {
         bool settled;
+        FAULT_POINT(settle_requested);
         err = booking_client_settle(job->booking_svc, &ids[i], &settled);
         tk_metric_add(&asked_total, 1);
         ok &= settled;

@@ -15,6 +15,7 @@
 #include "booking-worker/domain/orphan.h"
 #include "booking-worker/domain/pace.h"
 #include "shared/base/clock.h"
+#include "shared/base/fault.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
 
@@ -159,10 +160,12 @@ static bool sweep_page(struct sweep_orphans *job, struct page *page, struct tk_a
         return true;
     if (orphan_store_look(job->store, page->holds, page->count, arena, page->fates) != TK_STEP_OK)
         return false;
+    FAULT_POINT(orphan_tombstoned);
     judge(page);
     bool revisited = revisit(job, page);
     bool reemitted = reemit(job, page);
     bool released = release(job, page, arena);
+    FAULT_POINT(orphan_released);
     return settle(job, page) && released && reemitted && revisited;
 }
 

@@ -26,6 +26,7 @@
 #include "event-svc/adapters/statements.h"
 #include "event-svc/domain/fold.h"
 #include "shared/base/clock.h"
+#include "shared/base/fault.h"
 #include "shared/base/mem.h"
 #include "shared/contract/message.h"
 #include "shared/log/log.h"
@@ -102,6 +103,7 @@ static void pause_ms(const struct consumer *consumer, int64_t ms)
 
 static enum tk_err reject(struct consumer *consumer, struct batch *batch, size_t delivery)
 {
+    FAULT_POINT(consumer_before_dead_letter);
     batch->rejected[delivery] = true;
     return tk_mq_dead_letter(consumer->mq, batch->deliveries[delivery].tag);
 }
@@ -271,6 +273,7 @@ static enum tk_err consume_batch(struct consumer *consumer, struct batch *batch)
         tk_mq_receive(consumer->mq, &batch->arena, batch->deliveries, BATCH_MAX, RECEIVE_WAIT_MS, &batch->delivery_count);
     if (err || batch->delivery_count == 0)
         return err;
+    FAULT_POINT(consumer_received);
     err = decode(consumer, batch);
     if (err)
         return err;
@@ -278,8 +281,12 @@ static enum tk_err consume_batch(struct consumer *consumer, struct batch *batch)
     err = apply(consumer, batch);
     if (err)
         return err;
+    FAULT_POINT(consumer_committed);
     err = judge(consumer, batch);
-    return err ? err : acknowledge(consumer, batch);
+    if (!err)
+        err = acknowledge(consumer, batch);
+    FAULT_POINT(consumer_acknowledged);
+    return err;
 }
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */

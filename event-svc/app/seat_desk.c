@@ -11,6 +11,7 @@
 
 #include "event-svc/app/hold_choice.h"
 #include "shared/base/clock.h"
+#include "shared/base/fault.h"
 #include "shared/base/mem.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
@@ -265,6 +266,7 @@ static void take_answers(struct seat_desk *desk, struct tk_flight *flight, const
  */
 static void deliver_holds(struct seat_desk *desk, struct tk_flight *flight, const struct tk_pg_outcome *outcome)
 {
+    FAULT_POINT(hold_committed);
     size_t count = flight->count;
     struct hold_line *lines = lines_of(flight);
     struct tk_hold_answer *answers = tk_alloc(count * sizeof(*answers));
@@ -312,7 +314,9 @@ static void holds_send(void *ctx, struct tk_flight *flight)
         seat_pictures_write_ends(desk->pictures);
         fail_holds(flight, TK_STEP_FAILED);
         job_end(job, flight->count);
+        return;
     }
+    FAULT_POINT(hold_sent);
 }
 
 static void holds_drop(void *ctx, struct tk_batch_item *item)
@@ -384,6 +388,7 @@ static void fail_settles(struct tk_flight *flight, enum tk_step step)
 
 static void deliver_settles(struct seat_desk *desk, struct tk_flight *flight, const struct tk_pg_outcome *outcome)
 {
+    FAULT_POINT(release_committed);
     struct settle_line *lines = settle_lines_of(flight);
     enum settle_verdict *verdicts = tk_alloc(flight->count * sizeof(*verdicts));
     struct seat_changes changes;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "shared/base/clock.h"
+#include "shared/base/fault.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
 #include "shared/outbox/outbox.h"
@@ -168,6 +169,7 @@ static enum batch_end publish_locked(struct tk_outbox_relay *relay, struct tk_mq
     } else {
         *count = (size_t)PQntuples(op.outcome.rows[1]);
         fill_messages(op.outcome.rows[1], messages, *count);
+        FAULT_POINT(relay_before_publish);
         bool published = *count == 0 || tk_mq_publish(relay->mq, messages, *count) == TK_OK;
         if (published && count_confirmed(messages, *count) == *count)
             end = *count == BATCH_ROWS ? BATCH_END_FULL : BATCH_END_EMPTY;
@@ -189,11 +191,13 @@ static enum batch_end relay_batch(struct tk_outbox_relay *relay, size_t *relayed
         tk_pgs_rollback(relay->pg);
         return end;
     }
+    FAULT_POINT(relay_published);
     bool removed = delete_confirmed(relay, messages, count) == TK_STEP_OK;
     removed = tk_pgs_commit(relay->pg) == TK_STEP_OK && removed;
     /* The transaction outlived the server's patience (a very slow broker): remove them on their own. */
     if (!removed && delete_confirmed(relay, messages, count) != TK_STEP_OK)
         return BATCH_END_FAILED;
+    FAULT_POINT(relay_deleted);
     tk_metric_add(&relayed_total, (int64_t)confirmed);
     *relayed += confirmed;
     return end;

@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# run.sh [OPTION…]: a private stack behind the fault proxy, the driver, the verdict. tests/chaos/README.md explains.
+#
+#   --seed N         what goes wrong and when (default: drawn and printed)
+#   --seconds N      length of the schedule (180)
+#   --rate N         purchases a second (150)      --buyers N   connections (200)
+#   --with WORDS     crash, disk, clock, separated by commas: crash points need a build of their own (VARIANT=fault)
+#   --schedule FILE  faults from a file instead of the seed; tests/chaos/scenarios has some
+#   --slice          the part of make test: a fixed seed, 20 s, little load
+#   --plan           prints the schedule and ends
+#   --keep           leaves the stack and its data in place
+#   --verbose        prints each fault as it happens
+# Prints `N passed, N failed` last. Everything the run wrote for people stands in .run/chaos/.
+set -u
+# shellcheck source=deploy/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib.sh"
+HERE=$ROOT/tests/chaos
+OUT=$ROOT/.run/chaos
+
+parse() {
+    SEED='' LENGTH=180 RATE=150 BUYERS=200 WITH='' KEEP=no PLAN=no
+    EXTRA=() REPLAY='tests/chaos/run.sh'
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --seed) SEED=$2 && shift ;;
+        --seconds) LENGTH=$2 && shift ;;
+        --rate) RATE=$2 && shift ;;
+        --buyers) BUYERS=$2 && shift ;;
+        --with) WITH=$2 && shift ;;
+        --schedule) EXTRA+=(--schedule "$2") REPLAY+=" --schedule $2" && shift ;;
+        --slice) SEED=7 LENGTH=20 RATE=60 BUYERS=100 ;;
+        --plan) PLAN=yes EXTRA+=(--plan) ;;
+        --verbose) EXTRA+=(--verbose) ;;
+        --keep) KEEP=yes ;;
+        *)
+            sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+            exit 2
+            ;;
+        esac
+        shift
+    done
+    SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
+    REPLAY+=" --seed $SEED --seconds $LENGTH --rate $RATE --buyers $BUYERS${WITH:+ --with $WITH}"
+    VARIANT=${VARIANT:-release}
+    case $WITH in *crash*) VARIANT=fault ;; esac
+    export VARIANT CHAOS_WITH=$WITH
+}
+
+build() {
+    make -C "$ROOT" -s -j"$(nproc)" VARIANT="$VARIANT" all chaos-programs >"$OUT/build.log" 2>&1 && return
+    show_tail "$OUT/build.log" 40
+    return 1
+}
+
+post() { curl -fsS --max-time 60 -H 'Content-Type: application/json' -d "$2" "$1"; }
+
+# put_on_sale SEATS: halls of 2,500 seats with a session each; "session seat" lines in $OUT/seats, neighbours together.
+put_on_sale() {
+    local organizer location event hall i
+    organizer=$(post "$EVENT_URL/api/v1/organizers" '{"name": "Chaos"}' | jq -er .organizer_id) || return 1
+    location=$(post "$EVENT_URL/api/v1/locations" '{"name": "Chaos", "address": "1 Street", "city": "Bergen", "country": "NO",
+        "timezone": "Europe/Oslo"}' | jq -er .location_id) || return 1
+    event=$(post "$EVENT_URL/api/v1/events" "{\"title\": \"Chaos\", \"event_type\": \"concert\",
+        \"organizer_id\": \"$organizer\"}" | jq -er .event_id) || return 1
+    for ((i = 0; i * 2500 < $1; i++)); do
+        hall=$(post "$EVENT_URL/api/v1/locations/$location/halls" "{\"name\": \"Hall $i\", \"capacity\": 2500}" | jq -er .hall_id)
+        post "$EVENT_URL/api/v1/halls/$hall/seats/bulk" \
+            '[{"section": "A", "row_count": 50, "col_count": 50, "seat_type": "standard"}]' >/dev/null || return 1
+        post "$EVENT_URL/api/v1/sessions" "{\"event_id\": \"$event\", \"hall_id\": \"$hall\", \"base_price\": \"80.00\",
+            \"start_time\": \"$(date -u -d '+30 days' +%FT18:00:00Z)\", \"end_time\": \"$(date -u -d '+30 days' +%FT21:00:00Z)\"}" \
+            >/dev/null || return 1
+    done
+    stack_sql event_service "SELECT session_id || ' ' || session_seat_id FROM session_seats ORDER BY session_id, seat_order" >"$OUT/seats"
+}
+
+finish() {
+    [ -z "${UP:-}" ] || [ "$KEEP" = yes ] || "$HERE/stack.sh" down "$STACK" >"$OUT/down.log" 2>&1 || show_tail "$OUT/down.log"
+}
+
+keep_logs() {
+    rm -rf "$OUT/log"
+    cp -r "$STACK/log" "$OUT/log" 2>/dev/null
+}
+
+main() {
+    local status
+    parse "$@"
+    mkdir -p "$OUT" && build || exit 2
+    if [ "$PLAN" = yes ]; then
+        exec "$ROOT/build/$VARIANT/tests/chaos/driver" --seed "$SEED" --seconds "$LENGTH" --with "$WITH" "${EXTRA[@]}"
+    fi
+    STACK=$(mktemp -d "$ROOT/.run/chaos.XXXXXX")
+    trap finish EXIT
+    trap 'exit 130' INT TERM
+    UP=yes
+    "$HERE/stack.sh" up "$STACK" >"$OUT/up.log" 2>&1 || {
+        show_tail "$OUT/up.log" 40
+        exit 2
+    }
+    stack_attach "$STACK" || exit 2
+    # shellcheck source=/dev/null
+    . "$STACK/chaos.env"
+    put_on_sale $((LENGTH * RATE * 2 + 5000)) || die "nothing to sell"
+    "$ROOT/build/$VARIANT/tests/chaos/driver" --seed "$SEED" --seconds "$LENGTH" --rate "$RATE" --buyers "$BUYERS" \
+        --with "$WITH" "${EXTRA[@]}" --replay "$REPLAY" --run-dir "$STACK" --script "$HERE/stack.sh" --out "$OUT" \
+        --seats "$OUT/seats" --port "$LINK_CLIENT_BOOKING" --redis-port "$REDIS_PORT" \
+        --event-db "$EVENT_DATABASE_URL" --booking-db "$BOOKING_DATABASE_URL" | tee "$OUT/report"
+    status=${PIPESTATUS[0]}
+    sort "$STACK/restarts" 2>/dev/null >"$OUT/restarts"
+    keep_logs
+    return "$status"
+}
+
+main "$@"

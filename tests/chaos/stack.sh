@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# stack.sh VERB RUN_DIR [NAME]: the stack under tests/chaos. The driver calls it for single parts, run.sh for the whole.
+#   up                 infrastructure, proxy, services behind it; `stack.env` and `chaos.env` tell where
+#   start NAME         starts one part (again) and waits until it is healthy or dead
+#   fill NAME | free NAME   takes all room on its disk / gives it back
+#   down               stops everything and deletes the data
+# Environment of `up`: VARIANT, CHAOS_WITH (words of crash, disk, clock).
+set -u
+# shellcheck source=deploy/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib.sh"
+
+# NAME of the link and the port variable of its far end (deploy/lib/settings.sh), in the order of plan.c.
+LINKS='client-booking BOOKING_SERVICE_PORT
+booking-event EVENT_SERVICE_PORT
+booking-postgres POSTGRES_PORT
+booking-redis REDIS_PORT
+booking-rabbitmq RABBITMQ_PORT
+event-postgres POSTGRES_PORT
+event-rabbitmq RABBITMQ_PORT
+worker-postgres POSTGRES_PORT
+worker-event EVENT_SERVICE_PORT
+worker-booking BOOKING_SERVICE_PORT
+worker-redis REDIS_PORT
+worker-rabbitmq RABBITMQ_PORT'
+
+link_variable() { # booking-event → LINK_BOOKING_EVENT
+    local name=${1^^}
+    echo "LINK_${name//-/_}"
+}
+
+# Settings that make minutes of a normal day fit into seconds.
+service_settings() {
+    export MOCK_PAYMENT_ENABLED=true MOCK_PAYMENT_SUCCESS_RATE=1.0 SECRET_KEY=chaos-secret-key-0123456789 LOG_LEVEL=warning
+    export RESERVATION_TIMEOUT_SECONDS=10 ORPHAN_SWEEP_INTERVAL_SECONDS=1 ORPHAN_GRACE_SECONDS=2 PAYING_SETTLE_AFTER_SECONDS=3
+    export EXPIRY_WORKER_INTERVAL_SECONDS=1
+}
+
+through() { # URL LINK: the URL with the port of the proxy's end
+    local variable
+    variable=$(link_variable "$2")
+    sed -E "s#(127\.0\.0\.1):[0-9]+#\1:${!variable}#" <<<"$1"
+}
+
+# proxied NAME: fills PROXIED with what makes a service talk through the proxy.
+proxied() {
+    PROXIED=()
+    case $1 in
+    event-svc)
+        PROXIED=(DATABASE_URL="$(through "$EVENT_DATABASE_URL" event-postgres)" RABBITMQ_URL="$(through "$RABBITMQ_URL" event-rabbitmq)")
+        ;;
+    booking-svc)
+        PROXIED=(DATABASE_URL="$(through "$BOOKING_DATABASE_URL" booking-postgres)" REDIS_URL="$(through "$REDIS_URL" booking-redis)"
+            RABBITMQ_URL="$(through "$RABBITMQ_URL" booking-rabbitmq)" EVENT_SERVICE_URL="$(through "$EVENT_URL" booking-event)")
+        ;;
+    booking-worker)
+        PROXIED=(DATABASE_URL="$(through "$BOOKING_DATABASE_URL" worker-postgres)" REDIS_URL="$(through "$REDIS_URL" worker-redis)"
+            RABBITMQ_URL="$(through "$RABBITMQ_URL" worker-rabbitmq)" EVENT_SERVICE_URL="$(through "$EVENT_URL" worker-event)"
+            BOOKING_SERVICE_URL="$(through "$BOOKING_URL" worker-booking)")
+        ;;
+    esac
+    if [ -f "$RUN_DIR/fault/$1" ]; then
+        PROXIED+=(FAULT_CONTROL="$RUN_DIR/fault/$1")
+    fi
+}
+
+attach() {
+    if ! settings_restore || ! settings_defaults; then
+        die "no stack was started in $RUN_DIR"
+    fi
+    # shellcheck source=/dev/null
+    . "$RUN_DIR/chaos.env"
+    service_settings
+}
+
+# wait_up NAME: as process_await, but a part that dies meanwhile is the supervisor's business, not an error.
+start_part() {
+    local began name=$1
+    proxied "$name"
+    began=$(now_ms)
+    case $name in
+    postgres) service_start postgres ;;
+    *)
+        service_launch "$name" "${PROXIED[@]}" && wait_for 20 healthy_or_dead "$name" service_healthy
+        ;;
+    esac
+    process_running "$name" && echo "$name $(($(now_ms) - began)) ms" >>"$RUN_DIR/restarts"
+}
+
+open_proxy() {
+    local name target variable
+    local -a ports arguments
+    mapfile -t ports < <(free_ports "$(wc -l <<<"$LINKS")")
+    : >"$RUN_DIR/chaos.env"
+    while read -r name target; do
+        variable=$(link_variable "$name")
+        echo "$variable=${ports[0]}" >>"$RUN_DIR/chaos.env"
+        arguments+=("$name=${ports[0]}:${!target}")
+        ports=("${ports[@]:1}")
+    done <<<"$LINKS"
+    process_launch proxy / "$ROOT/build/$VARIANT/tests/chaos/proxy" "$RUN_DIR/proxy.socket" "${arguments[@]}"
+    wait_for 5 test -S "$RUN_DIR/proxy.socket"
+}
+
+crash_points() {
+    local name
+    mkdir -p "$RUN_DIR/fault"
+    for name in event-svc booking-svc booking-worker; do
+        : >"$RUN_DIR/fault/$name"
+    done
+}
+
+up() {
+    local name
+    RUN_DIR=$1
+    stack_private "$RUN_DIR" && stack_check_ports && settings_save || return 1
+    service_settings
+    case ${CHAOS_WITH:-} in *crash*) crash_points ;; esac
+    stack_start_infrastructure && stack_migrate && open_proxy || return 1
+    attach
+    for name in $SERVICES; do
+        proxied "$name"
+        service_launch "$name" "${PROXIED[@]}" || return 1
+    done
+    for name in $SERVICES; do
+        service_await "$name" || return 1
+    done
+}
+
+down() {
+    attach
+    stack_stop --keep-data
+    process_stop proxy TERM 5
+    stack_delete_data && (cd "$RUN_DIR" 2>/dev/null && rm -rf fault clock chaos.env proxy.socket restarts seats.txt)
+    rmdir "$RUN_DIR" 2>/dev/null || true
+}
+
+main() {
+    local verb=$1
+    RUN_DIR=$2
+    case $verb in
+    up) up "$RUN_DIR" ;;
+    start)
+        attach
+        start_part "$3" >>"$RUN_DIR/log/supervisor.log" 2>&1
+        ;;
+    down) down ;;
+    *) die "unknown verb $verb" ;;
+    esac
+}
+
+main "$@"
