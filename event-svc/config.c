@@ -24,6 +24,8 @@ const struct tk_setting event_settings[] = {
      0},
     {"RABBITMQ_QUEUE", TK_SETTING_TEXT, MEMBER(rabbitmq_queue), TK_QUEUE_DEFAULT, 1, 200, "",
      "Queue of reservation messages.", 0},
+    {"DEAD_LETTERS_MAX", TK_SETTING_INT, MEMBER(dead_letters_max), "10000", 1, 1000000, "",
+     "Dead letters kept in the table; further ones wait in the broker's queue.", 0},
     {"INTERNAL_API_KEY", TK_SETTING_TEXT, MEMBER(internal_api_key), "", 0, 255, "",
      "Required on /api/internal routes as X-Internal-Api-Key when set.", 1},
     {"INTERNAL_BIND", TK_SETTING_TEXT, MEMBER(internal_bind), "", 0, 300, "",

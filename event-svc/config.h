@@ -37,6 +37,7 @@ struct event_config {
     int64_t seat_batches_in_flight;
     int64_t seat_queue_max;
     int64_t seat_queue_wait_ms;
+    int64_t dead_letters_max;
     int64_t seat_map_cache_mb;
     int64_t seat_picture_cache_mb;
     bool auto_migrate;

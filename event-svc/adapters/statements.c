@@ -9,11 +9,15 @@
     }
 
 static const struct tk_pg_statement *const catalogue[] = {
-    &sql_organizer_insert, &sql_organizer_select, &sql_organizer_list, &sql_organizer_update, &sql_organizer_delete,
-    &sql_event_insert,     &sql_event_select,     &sql_event_list,     &sql_location_insert,  &sql_location_select,
-    &sql_location_list,    &sql_hall_insert,      &sql_hall_select,    &sql_hall_list,        &sql_seat_list,
-    &sql_seat_list_after,  &sql_session_select,   &sql_session_list,   &sql_session_exists,   &sql_seats_unavailable,
-    &sql_versions_select,  &sql_holds_scan,
+    &sql_organizer_insert,   &sql_organizer_select,   &sql_organizer_list,
+    &sql_organizer_update,   &sql_organizer_delete,   &sql_event_insert,
+    &sql_event_select,       &sql_event_list,         &sql_location_insert,
+    &sql_location_select,    &sql_location_list,      &sql_hall_insert,
+    &sql_hall_select,        &sql_hall_list,          &sql_seat_list,
+    &sql_seat_list_after,    &sql_session_select,     &sql_session_list,
+    &sql_session_exists,     &sql_seats_unavailable,  &sql_versions_select,
+    &sql_holds_scan,         &sql_dead_letter_list,   &sql_dead_letter_select,
+    &sql_dead_letter_delete, &sql_dead_letter_replay, &sql_dead_letter_replay_all,
 };
 
 static const struct tk_pg_statement *const bulk[] = {
@@ -38,6 +42,11 @@ static const struct tk_pg_statement *const settle[] = {
     &sql_settle_seats,
 };
 
+static const struct tk_pg_statement *const collect[] = {
+    &sql_dead_letter_insert,
+    &sql_dead_letter_count,
+};
+
 static const struct tk_pg_statement *const seat_map[] = {
     &sql_seat_map_select,
 };
@@ -51,6 +60,7 @@ const struct statement_list catalogue_statements = LIST(catalogue);
 const struct statement_list bulk_statements = LIST(bulk);
 const struct statement_list seat_statements = LIST(seat);
 const struct statement_list settle_statements = LIST(settle);
+const struct statement_list collect_statements = LIST(collect);
 const struct statement_list seat_map_statements = LIST(seat_map);
 const struct statement_list picture_statements = LIST(picture);
 

@@ -38,6 +38,14 @@ static bool rabbitmq_is_up(void *arg)
     return consumer_is_up(service->consumer);
 }
 
+static bool write_details(const struct tk_standard_app *app, struct tk_jsonw *w)
+{
+    int64_t waiting = dead_letters_waiting();
+    (void)app;
+    tk_jsonw_i64(w, "dead_letters", waiting);
+    return waiting == 0;
+}
+
 static void describe(struct event_service *service, struct tk_slice openapi)
 {
     static struct tk_health_check checks[2];
@@ -50,6 +58,7 @@ static void describe(struct event_service *service, struct tk_slice openapi)
         .checks = checks,
         .check_count = sizeof(checks) / sizeof(checks[0]),
         .metrics_enabled = service->config->enable_metrics,
+        .details = write_details,
     };
 }
 
@@ -59,10 +68,11 @@ static enum tk_err check_schema(const struct event_config *config)
 {
     if (config->auto_migrate)
         return tk_pg_migrate(config->database_url, event_migrations, event_migration_count);
-    enum tk_err err = tk_pg_check_version(config->database_url, (int)event_migration_count);
+    int newest = event_migrations[event_migration_count - 1].version;
+    enum tk_err err = tk_pg_check_version(config->database_url, newest);
     if (err == TK_ERR_CONFLICT)
         tk_log(TK_LOG_ERROR, "the schema is not current: run with --migrate, or set AUTO_MIGRATE=true",
-               TK_KV_INT("expected_version", event_migration_count));
+               TK_KV_INT("expected_version", newest));
     return err;
 }
 
@@ -144,6 +154,19 @@ static enum tk_err open_consumer(struct event_service *service)
     return consumer_start(&config, &service->consumer);
 }
 
+static enum tk_err open_dead_letters(struct event_service *service)
+{
+    const struct dead_letters_config config = {
+        .database_url = service->config->database_url,
+        .rabbitmq_url = service->config->rabbitmq_url,
+        .exchange = service->config->rabbitmq_exchange,
+        .queue = service->config->rabbitmq_queue,
+        .timeout_ms = CONSUMER_TIMEOUT_MS,
+        .most = service->config->dead_letters_max,
+    };
+    return dead_letters_start(&config, &service->dead_letters);
+}
+
 static enum tk_err open_server(struct event_service *service, const struct tk_route *routes, size_t route_count)
 {
     const struct event_config *config = service->config;
@@ -213,6 +236,7 @@ static int open_signals(void)
 static void close_all(struct event_service *service)
 {
     consumer_stop(service->consumer);
+    dead_letters_stop(service->dead_letters);
     read_thread_stop(service->renderer);
     read_thread_stop(service->picture_reader);
     tk_pg_close(service->seats);
@@ -233,7 +257,7 @@ int event_service_run(const struct event_config *config, const struct tk_route *
     tk_watch_want(tk_watch_open(service.loop, service.signals, on_signal, &service), TK_WATCH_READ);
     open_pools(&service);
     open_flows(&service);
-    if (open_consumer(&service))
+    if (open_consumer(&service) || open_dead_letters(&service))
         return 1;
     bool serving = open_server(&service, routes, route_count) == TK_OK;
     if (serving) {

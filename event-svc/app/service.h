@@ -5,6 +5,7 @@
 #define EVENT_SVC_APP_SERVICE_H
 
 #include "event-svc/app/consumer.h"
+#include "event-svc/app/dead_letters.h"
 #include "event-svc/app/seat_desk.h"
 #include "event-svc/app/seat_maps.h"
 #include "event-svc/app/seat_pictures.h"
@@ -33,6 +34,7 @@ struct event_service {
     struct seat_maps *maps;
     struct stale_holds stale;
     struct consumer *consumer;
+    struct dead_letters *dead_letters;
     struct tk_http_server *server;
     struct tk_timer drain;
     int64_t drain_until_us;

@@ -12,6 +12,7 @@ const struct tk_problem_kind PROBLEM_WRONG_STATE = {409, "wrong_state", "The res
 const struct tk_problem_kind PROBLEM_DUPLICATE_SEAT = {409, "duplicate_seat", "There is such a seat already", 0};
 const struct tk_problem_kind PROBLEM_CAPACITY_EXCEEDED = {409, "capacity_exceeded", "The hall's capacity is reached", 0};
 const struct tk_problem_kind PROBLEM_NO_SEATS = {409, "hall_without_seats", "The hall has no seats yet", 0};
+const struct tk_problem_kind PROBLEM_NOT_REPLAYABLE = {409, "not_replayable", "The message cannot be published again", 0};
 
 void problem_at(struct tk_http_req *req, const char *pointer, const char *detail)
 {

@@ -13,6 +13,7 @@ extern const struct tk_problem_kind PROBLEM_WRONG_STATE;       /* 409 wrong_stat
 extern const struct tk_problem_kind PROBLEM_DUPLICATE_SEAT;    /* 409 duplicate_seat */
 extern const struct tk_problem_kind PROBLEM_CAPACITY_EXCEEDED; /* 409 capacity_exceeded */
 extern const struct tk_problem_kind PROBLEM_NO_SEATS;          /* 409 hall_without_seats */
+extern const struct tk_problem_kind PROBLEM_NOT_REPLAYABLE;    /* 409 not_replayable */
 
 /** 422 with one error. */
 void problem_at(struct tk_http_req *req, const char *pointer, const char *detail);

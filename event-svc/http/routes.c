@@ -6,9 +6,10 @@
 #include "shared/contract/seat_api.h"
 #include "shared/http/standard_routes.h"
 
-#define BODY     TK_ROUTE_JSON_BODY
-#define INTERNAL TK_ROUTE_INTERNAL
-#define SEATS    "/api/internal/sessions/{id}/seats"
+#define BODY         TK_ROUTE_JSON_BODY
+#define INTERNAL     TK_ROUTE_INTERNAL
+#define DEAD_LETTERS "/api/internal/dead-letters"
+#define SEATS        "/api/internal/sessions/{id}/seats"
 
 const struct tk_route event_routes[] = {
     TK_STANDARD_ROUTES,
@@ -44,6 +45,11 @@ const struct tk_route event_routes[] = {
     {"POST", TK_SEAT_API_RELEASE_PATH, seats_release_batch, BODY | INTERNAL, TK_SEAT_API_MAX_BODY},
     {"GET", "/api/internal/sessions/{id}/pricing", sessions_pricing, INTERNAL, 0},
     {"GET", "/api/internal/holds", holds_list, INTERNAL, 0},
+    {"GET", DEAD_LETTERS, dead_letters_list, INTERNAL, 0},
+    {"POST", DEAD_LETTERS "/replay-all", dead_letters_replay_all, INTERNAL, 0},
+    {"POST", DEAD_LETTERS "/{id}/replay", dead_letters_replay, INTERNAL, 0},
+    {"GET", DEAD_LETTERS "/{id}", dead_letters_get, INTERNAL, 0},
+    {"DELETE", DEAD_LETTERS "/{id}", dead_letters_delete, INTERNAL, 0},
     {"GET", "/api/internal/health", tk_standard_health, INTERNAL, 0},
 };
 

@@ -27,6 +27,8 @@ tk_http_handler session_availability_get, session_geometry_get;
 tk_http_handler seats_check_availability, seats_reserve, seats_release, seats_confirm;
 /* seat_batches.c */
 tk_http_handler seats_reserve_batch, seats_release_batch;
+/* dead_letters.c */
+tk_http_handler dead_letters_list, dead_letters_get, dead_letters_delete, dead_letters_replay, dead_letters_replay_all;
 /* holds.c */
 tk_http_handler holds_list;
 

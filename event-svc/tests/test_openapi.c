@@ -121,6 +121,7 @@ Test(openapi, problems_are_described_as_they_are)
         &PROBLEM_DUPLICATE_SEAT,
         &PROBLEM_CAPACITY_EXCEEDED,
         &PROBLEM_NO_SEATS,
+        &PROBLEM_NOT_REPLAYABLE,
     };
     const struct tk_json *examples = tk_json_get(tk_json_get(document, "components"), "examples");
     cr_expect_eq(examples->count, sizeof(kinds) / sizeof(kinds[0]));

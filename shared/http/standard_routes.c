@@ -29,11 +29,20 @@ static bool all_up(const struct tk_standard_app *app)
     return true;
 }
 
-static const char *health_word(const struct tk_standard_app *app, bool required_up)
+static const char *health_word(const struct tk_standard_app *app, bool required_up, bool sound)
 {
     if (!required_up)
         return "down";
-    return all_up(app) ? "ok" : "degraded";
+    return all_up(app) && sound ? "ok" : "degraded";
+}
+
+static bool write_details(const struct tk_standard_app *app, struct tk_buf *out)
+{
+    struct tk_jsonw w = TK_JSONW(out);
+    tk_jsonw_begin_object(&w, NULL);
+    bool sound = app->details(app, &w);
+    tk_jsonw_end_object(&w);
+    return sound;
 }
 
 void tk_standard_health(struct tk_http_req *req)
@@ -41,15 +50,20 @@ void tk_standard_health(struct tk_http_req *req)
     const struct tk_standard_app *app = req->app;
     bool up = all_required_up(app);
     struct tk_buf body = TK_BUF_INIT(MAX_HEALTH);
+    struct tk_buf details = TK_BUF_INIT(MAX_HEALTH / 2);
     struct tk_jsonw w = TK_JSONW(&body);
+    bool sound = app->details == NULL || write_details(app, &details);
     tk_jsonw_begin_object(&w, NULL);
-    tk_jsonw_str(&w, "status", health_word(app, up));
+    tk_jsonw_str(&w, "status", health_word(app, up, sound));
     tk_jsonw_str(&w, "service", app->service);
     tk_jsonw_begin_object(&w, "checks");
     for (size_t i = 0; i < app->check_count; i++)
         tk_jsonw_str(&w, app->checks[i].name, app->checks[i].check(app->checks[i].arg) ? "up" : "down");
     tk_jsonw_end_object(&w);
+    if (app->details != NULL)
+        tk_jsonw_raw(&w, "details", tk_buf_slice(&details));
     tk_jsonw_end_object(&w);
+    tk_buf_release(&details);
     tk_http_respond_json(req, up ? 200 : 503, &body);
 }
 

@@ -6,6 +6,7 @@
 #define TK_HTTP_STANDARD_ROUTES_H
 
 #include "shared/http/server.h"
+#include "shared/json/writer.h"
 
 /** A line of /health. `check` must be cheap and answer from memory. */
 struct tk_health_check {
@@ -23,6 +24,8 @@ struct tk_standard_app {
     size_t check_count;
     bool metrics_enabled;
     bool draining; /* set at shutdown: /readyz answers 503 */
+    /** Adds members to "details" of /health. False: something needs a person, the status is "degraded". May be NULL. */
+    bool (*details)(const struct tk_standard_app *app, struct tk_jsonw *w);
 };
 
 tk_http_handler tk_standard_health, tk_standard_livez, tk_standard_readyz, tk_standard_metrics, tk_standard_openapi,

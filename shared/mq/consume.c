@@ -3,19 +3,19 @@
  * heartbeats, so an idle consumer stays connected and notices a dead broker within two of them.
  */
 #include <assert.h>
+#include <stdio.h>
 
 #include "shared/base/clock.h"
 #include "shared/mq/internal.h"
 
-enum tk_err tk_mq_consume(struct tk_mq *mq)
+static enum tk_err consume_from(struct tk_mq *mq, const char *queue)
 {
     if (mq->link == NULL)
         return TK_ERR_UNAVAILABLE;
     amqp_basic_qos(mq->link, TK_MQ_CHANNEL, 0, mq->config.prefetch, 0);
     enum tk_err err = tk_mq_check_reply(mq, amqp_get_rpc_reply(mq->link), "setting the prefetch");
     if (!err) {
-        amqp_basic_consume(mq->link, TK_MQ_CHANNEL, amqp_cstring_bytes(mq->config.queue), amqp_empty_bytes, 0, 0, 0,
-                           amqp_empty_table);
+        amqp_basic_consume(mq->link, TK_MQ_CHANNEL, amqp_cstring_bytes(queue), amqp_empty_bytes, 0, 0, 0, amqp_empty_table);
         err = tk_mq_check_reply(mq, amqp_get_rpc_reply(mq->link), "starting to consume");
     }
     if (err)
@@ -23,6 +23,18 @@ enum tk_err tk_mq_consume(struct tk_mq *mq)
     else
         mq->consuming = true;
     return err;
+}
+
+enum tk_err tk_mq_consume(struct tk_mq *mq)
+{
+    return consume_from(mq, mq->config.queue);
+}
+
+enum tk_err tk_mq_consume_dead_letters(struct tk_mq *mq)
+{
+    char queue[TK_MQ_SHORT_TEXT];
+    snprintf(queue, sizeof(queue), TK_MQ_DEAD_LETTER_QUEUE, mq->config.queue);
+    return consume_from(mq, queue);
 }
 
 static struct tk_slice keep(struct tk_arena *arena, struct tk_slice s)
@@ -40,7 +52,12 @@ static void take(struct tk_mq *mq, struct tk_arena *arena, struct tk_mq_delivery
         .message_id = keep(arena, tk_slice_of(content->message_id)),
         .traceparent = keep(arena, tk_slice_of(content->traceparent)),
         .body = keep(arena, tk_buf_slice(&content->body)),
+        .size = content->size,
         .oversized = content->oversized,
+        .death_reason = keep(arena, tk_slice_of(content->death_reason)),
+        .death_count = content->death_count,
+        .death_us = content->death_us,
+        .delivery_count = content->delivery_count,
     };
     content->kind = TK_MQ_CONTENT_NONE;
 }

@@ -17,14 +17,6 @@
 
 #define SILENCE_CHECK_INTERVAL_US (250 * TK_US_PER_MS)
 
-static void copy_short(char out[TK_MQ_SHORT_TEXT], amqp_bytes_t bytes)
-{
-    size_t len = bytes.len < TK_MQ_SHORT_TEXT ? bytes.len : TK_MQ_SHORT_TEXT - 1;
-    if (len > 0)
-        memcpy(out, bytes.bytes, len);
-    out[len] = '\0';
-}
-
 /* --- gathering a message ------------------------------------------------------------------------------------------ */
 
 static void begin_content(struct tk_mq_content *content, enum tk_mq_content_kind kind, amqp_bytes_t routing_key)
@@ -33,19 +25,12 @@ static void begin_content(struct tk_mq_content *content, enum tk_mq_content_kind
     content->oversized = false;
     content->message_id[0] = '\0';
     content->traceparent[0] = '\0';
-    copy_short(content->routing_key, routing_key);
+    content->death_reason[0] = '\0';
+    content->death_count = 0;
+    content->death_us = 0;
+    content->delivery_count = 0;
+    tk_mq_copy_short(content->routing_key, routing_key);
     tk_buf_reset(&content->body);
-}
-
-static void read_traceparent(struct tk_mq_content *content, const amqp_table_t *headers)
-{
-    for (int i = 0; i < headers->num_entries; i++) {
-        const amqp_table_entry_t *entry = &headers->entries[i];
-        struct tk_slice key = {.ptr = entry->key.bytes, .len = entry->key.len};
-        bool is_text = entry->value.kind == AMQP_FIELD_KIND_UTF8 || entry->value.kind == AMQP_FIELD_KIND_BYTES;
-        if (is_text && tk_slice_eq_str(key, "traceparent"))
-            copy_short(content->traceparent, entry->value.value.bytes);
-    }
 }
 
 static void note_returned(struct tk_mq *mq)
@@ -80,12 +65,13 @@ static int on_header(struct tk_mq *mq, const amqp_frame_t *frame)
         return AMQP_STATUS_UNEXPECTED_STATE;
     content->kind =
         content->kind == TK_MQ_CONTENT_HEADER_OF_DELIVERY ? TK_MQ_CONTENT_BODY_OF_DELIVERY : TK_MQ_CONTENT_BODY_OF_RETURN;
-    content->missing = frame->payload.properties.body_size;
+    content->size = frame->payload.properties.body_size;
+    content->missing = content->size;
     content->oversized = content->missing > TK_MQ_MAX_BODY;
     if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
-        copy_short(content->message_id, properties->message_id);
+        tk_mq_copy_short(content->message_id, properties->message_id);
     if (properties->_flags & AMQP_BASIC_HEADERS_FLAG)
-        read_traceparent(content, &properties->headers);
+        tk_mq_read_headers(content, &properties->headers);
     complete_if_whole(mq);
     return AMQP_STATUS_OK;
 }
@@ -97,8 +83,9 @@ static int on_body(struct tk_mq *mq, const amqp_frame_t *frame)
     if ((content->kind != TK_MQ_CONTENT_BODY_OF_DELIVERY && content->kind != TK_MQ_CONTENT_BODY_OF_RETURN) ||
         part.len > content->missing)
         return AMQP_STATUS_UNEXPECTED_STATE;
-    if (content->kind == TK_MQ_CONTENT_BODY_OF_DELIVERY && !content->oversized)
-        tk_buf_append(&content->body, part.bytes, part.len);
+    size_t room = (content->oversized ? TK_MQ_KEPT_BODY : TK_MQ_MAX_BODY) - content->body.len;
+    if (content->kind == TK_MQ_CONTENT_BODY_OF_DELIVERY && room > 0)
+        tk_buf_append(&content->body, part.bytes, part.len < room ? part.len : room);
     content->missing -= part.len;
     complete_if_whole(mq);
     return AMQP_STATUS_OK;

@@ -10,9 +10,11 @@
 #include "shared/mq/url.h"
 #include "shared/mq/window.h"
 
-#define TK_MQ_CHANNEL    1
-#define TK_MQ_MAX_BODY   (1u << 20)
-#define TK_MQ_SHORT_TEXT 256 /* AMQP short strings have at most 255 bytes */
+#define TK_MQ_CHANNEL           1
+#define TK_MQ_MAX_BODY          (1u << 20)
+#define TK_MQ_DEAD_LETTER_QUEUE "%s.dlq"    /* of which queue */
+#define TK_MQ_KEPT_BODY         (64u << 10) /* of a body that is too large */
+#define TK_MQ_SHORT_TEXT        256         /* AMQP short strings have at most 255 bytes */
 
 enum tk_mq_content_kind {
     TK_MQ_CONTENT_NONE,
@@ -29,7 +31,12 @@ struct tk_mq_content {
     uint64_t tag;
     bool redelivered;
     bool oversized;
+    uint64_t size;
     uint64_t missing; /* body bytes still to come */
+    int64_t death_count;
+    int64_t death_us;
+    int64_t delivery_count;
+    char death_reason[TK_MQ_SHORT_TEXT];
     char routing_key[TK_MQ_SHORT_TEXT];
     char message_id[TK_MQ_SHORT_TEXT];
     char traceparent[TK_MQ_SHORT_TEXT];
@@ -60,6 +67,12 @@ TK_MUSTCHECK enum tk_err tk_mq_declare_topology(struct tk_mq *mq);
 
 /** Logs a refused RPC, with the broker's words. TK_OK when `reply` is normal. */
 TK_MUSTCHECK enum tk_err tk_mq_check_reply(struct tk_mq *mq, amqp_rpc_reply_t reply, const char *doing);
+
+/** As a C string, cut where it does not fit. */
+void tk_mq_copy_short(char out[TK_MQ_SHORT_TEXT], amqp_bytes_t bytes);
+
+/** Notes what the headers of a message say: trace, deaths, deliveries. Unknown ones and wrong types are passed over. */
+void tk_mq_read_headers(struct tk_mq_content *content, const amqp_table_t *headers);
 
 /**
  * Waits up to `wait_ms` (0: takes only what is there) for one frame and acts on it: settles confirms, marks returns,

@@ -79,13 +79,21 @@ struct tk_mq_delivery {
     struct tk_slice routing_key; /* arena memory, as the rest */
     struct tk_slice message_id;
     struct tk_slice traceparent;
-    struct tk_slice body; /* empty with `oversized` set when larger than 1 MiB */
+    struct tk_slice body; /* its first 64 KiB with `oversized` set when larger than 1 MiB */
+    uint64_t size;        /* of the whole body, bytes */
     bool oversized;
     bool redelivered;
+    struct tk_slice death_reason; /* why it was dead-lettered first ("rejected", "delivery_limit"); empty: it never was */
+    int64_t death_count;          /* how often it was */
+    int64_t death_us;             /* the first time, Unix microseconds (the broker counts seconds); 0: unknown */
+    int64_t delivery_count;       /* failed deliveries before that, as far as the broker says; else 0 */
 };
 
 /** Starts consuming config->queue. Call after each tk_mq_connect(). */
 TK_MUSTCHECK enum tk_err tk_mq_consume(struct tk_mq *mq);
+
+/** The same with the queue's dead letters, <queue>.dlq. */
+TK_MUSTCHECK enum tk_err tk_mq_consume_dead_letters(struct tk_mq *mq);
 
 /**
  * Waits up to `wait_ms` for a first delivery, then takes what has already arrived, up to `max`. TK_OK with *count == 0 when

@@ -91,7 +91,7 @@ enum tk_err tk_mq_declare_topology(struct tk_mq *mq)
     char exchange[TK_MQ_SHORT_TEXT];
     char queue[TK_MQ_SHORT_TEXT];
     snprintf(exchange, sizeof(exchange), "%s.dlx", mq->config.exchange);
-    snprintf(queue, sizeof(queue), "%s.dlq", mq->config.queue);
+    snprintf(queue, sizeof(queue), TK_MQ_DEAD_LETTER_QUEUE, mq->config.queue);
     enum tk_err err = declare_dead_letters(mq, exchange, queue);
     if (!err)
         err = declare_main(mq, exchange);

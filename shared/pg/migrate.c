@@ -104,6 +104,19 @@ static bool apply(PGconn *pg, const struct tk_migration *migration)
     return true;
 }
 
+/* Applied? By its record, not by the highest number: migrations of parallel work may arrive out of order. */
+static bool is_applied(PGconn *pg, int version)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "%d", version);
+    const char *const values[] = {text};
+    PGresult *result =
+        PQexecParams(pg, "SELECT FROM schema_migrations WHERE version = $1::int", 1, NULL, values, NULL, NULL, 0);
+    bool applied = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1;
+    PQclear(result);
+    return applied;
+}
+
 static enum tk_err apply_missing(PGconn *pg, const struct tk_migration *migrations, size_t count)
 {
     if (!run(pg, LOCK_SQL) || !run(pg, "SET client_min_messages = warning") ||
@@ -111,15 +124,16 @@ static enum tk_err apply_missing(PGconn *pg, const struct tk_migration *migratio
                  "applied_at timestamptz NOT NULL DEFAULT now())"))
         return TK_ERR_INVALID;
     int version = read_version(pg);
+    int newest = count > 0 ? migrations[count - 1].version : 0;
     if (version < 0)
         return TK_ERR_INVALID;
-    if ((size_t)version > count) {
+    if (version > newest) {
         tk_log(TK_LOG_ERROR, "the database is newer than this program", TK_KV_INT("database_version", version),
-               TK_KV_INT("program_version", (int64_t)count));
+               TK_KV_INT("program_version", newest));
         return TK_ERR_INVALID;
     }
-    for (size_t i = (size_t)version; i < count; i++)
-        if (!apply(pg, &migrations[i]))
+    for (size_t i = 0; i < count; i++)
+        if (!is_applied(pg, migrations[i].version) && !apply(pg, &migrations[i]))
             return TK_ERR_INVALID;
     return TK_OK;
 }

@@ -120,7 +120,7 @@ TK_MUSTCHECK enum tk_err tk_pg_submit(struct tk_pg *pg, struct tk_pg_op *op);
 /* --- blocking, for start-up and tools ----------------------------------------------------------------------------- */
 
 struct tk_migration {
-    int version; /* 1, 2, 3 … without gaps */
+    int version; /* ascending */
     const char *name;
     struct tk_slice (*sql)(void);
 };

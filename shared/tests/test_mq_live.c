@@ -165,6 +165,17 @@ Test(mq_live, unacknowledged_messages_come_again_and_poison_goes_aside)
     cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 500, &got), TK_OK);
     cr_expect_eq(got, 0, "rejected without requeueing");
     tk_mq_disconnect(mq);
+    cr_assert_eq(tk_mq_connect(mq), TK_OK);
+    cr_assert_eq(tk_mq_consume_dead_letters(mq), TK_OK);
+    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 5000, &got), TK_OK);
+    cr_assert_eq(got, 1);
+    cr_expect(tk_slice_eq_str(deliveries[0].body, "poison"));
+    cr_expect(tk_slice_eq_str(deliveries[0].routing_key, "test.one"), "the key it was published with");
+    cr_expect(tk_slice_eq_str(deliveries[0].message_id, TK_UUID_TEXT(&messages[0].id)));
+    cr_expect(tk_slice_eq_str(deliveries[0].death_reason, "rejected"));
+    cr_expect_eq(deliveries[0].death_count, 1);
+    cr_expect_lt(llabs(tk_unix_us() - deliveries[0].death_us), 60 * TK_US_PER_S);
+    tk_mq_disconnect(mq);
     clean_up(mq);
     tk_arena_release(&arena);
 }
@@ -181,7 +192,8 @@ Test(mq_live, a_huge_message_is_delivered_as_oversized_only)
     cr_assert_eq(tk_mq_publish(mq, messages, 2), TK_OK);
     cr_assert_eq(tk_mq_consume(mq), TK_OK);
     cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 5000, &got), TK_OK);
-    cr_expect(deliveries[0].oversized && deliveries[0].body.len == 0);
+    cr_expect(deliveries[0].oversized && deliveries[0].size == size);
+    cr_expect_eq(deliveries[0].body.len, TK_MQ_KEPT_BODY);
     cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 5000, &got), TK_OK);
     cr_expect(tk_slice_eq_str(deliveries[0].body, "small"));
     tk_mq_disconnect(mq);

@@ -130,10 +130,10 @@ after_the_queue() {
     BOUGHT=$reservation BOUGHT_BY=$user BOUGHT_SEAT=$seat
 }
 
-poison_goes_aside() { # TEXT: lands in the dead-letter queue, and those behind it pass
+poison_goes_aside() { # TEXT: becomes a dead letter, and those behind it pass
     expect "routed" "$(broker_publish reservation.confirmed "$1")" true
     after_the_queue
-    eventually 5 "copies in the dead-letter queue" 1 dead_letters_like "$1"
+    eventually 5 "copies among the dead letters" 1 dead_letters_like "$1"
 }
 
 contradictions_go_aside() { # a newer message for a seat that the reservation does not hold is never applied
@@ -158,11 +158,11 @@ check "a message is persistent and tells the whole final state of its reservatio
 check "no dead letters so far" dead_letters_start
 check "duplicate and outdated messages change nothing" duplicates_change_nothing
 if [ "$PRIVATE" = yes ]; then
-    check "poison that is not JSON lands in the dead-letter queue, neighbours pass" poison_goes_aside 'not json'
-    check "poison of another shape lands there too" poison_goes_aside '{"event_id": 5}'
-    check "poison with an unknown seat status lands there too" poison_goes_aside "$(message_json 99 flying reservation.confirmed)"
+    check "poison that is not JSON becomes a dead letter, neighbours pass" poison_goes_aside 'not json'
+    check "poison of another shape does, too" poison_goes_aside '{"event_id": 5}'
+    check "poison with an unknown seat status does, too" poison_goes_aside "$(message_json 99 flying reservation.confirmed)"
     check "a contradicting message never overwrites a sold seat" contradictions_go_aside
-    check "the dead-letter queue can be emptied" dead_letters_end
+    check "dead letters can be thrown away" dead_letters_end
 else
-    skip "poison messages" "they would stay in your dead-letter queue; --private does it"
+    skip "poison messages" "they would stay among your dead letters; --private does it"
 fi

@@ -41,16 +41,22 @@ broker_publish() { # ROUTING_KEY PAYLOAD → true when it reached a queue
     broker POST "exchanges/%2F/$BROKER_EXCHANGE/publish" "$envelope" | jq -r .routed
 }
 
-# How many dead letters have exactly this payload. Looks, and puts them back.
-dead_letters_like() { # PAYLOAD
-    broker POST "queues/%2F/$BROKER_DLQ/get" '{"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"}' |
-        jq --arg payload "$1" '[.[] | select(.payload == $payload)] | length'
+# Dead letters as event-svc keeps them: what the broker gave up on is moved to its table at once.
+dead_letters() { # METHOD [PATH] → body
+    curl -sS --max-time 10 -X "$1" ${INTERNAL_AUTH[@]+"${INTERNAL_AUTH[@]}"} "$EVENT_URL/api/internal/dead-letters${2:-}"
+}
+
+dead_letters_like() { # PAYLOAD → how many have exactly this body
+    dead_letters GET '?limit=200' | jq --arg payload "$1" '[.data[] | select(.body == $payload)] | length'
 }
 
 dead_letter_count() {
-    broker POST "queues/%2F/$BROKER_DLQ/get" '{"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"}' | jq length
+    dead_letters GET '?limit=200' | jq '.data | length'
 }
 
 dead_letters_purge() {
-    broker DELETE "queues/%2F/$BROKER_DLQ/contents"
+    local id
+    for id in $(dead_letters GET '?limit=200' | jq -r '.data[].id'); do
+        dead_letters DELETE "/$id"
+    done
 }
