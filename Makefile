@@ -5,6 +5,7 @@
 #   make VARIANT=asan    build/asan      AddressSanitizer + UndefinedBehaviorSanitizer
 #   make VARIANT=tsan    build/tsan      ThreadSanitizer (the thread stress program only)
 #   make VARIANT=fault   build/fault     release with crash points (shared/base/fault.h), for tests/chaos only
+#   make fuzz            build/fuzz      libFuzzer with both sanitizers (clang)
 
 VARIANT ?= release
 OUT     := build/$(VARIANT)
@@ -15,8 +16,10 @@ PACKAGES   := libpq hiredis librabbitmq libuv yajl libqrencode libpng libcurl op
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Werror
 CPPFLAGS += -I. -DH2O_USE_LIBUV=0 -D_GNU_SOURCE $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES) 2>/dev/null))
-CFLAGS   += -std=gnu11 -g -fno-omit-frame-pointer -fstack-protector-strong -fPIE -pthread $(WARNINGS)
-LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now
+# What hardens the binaries; tests/integration/67_hardening.sh looks for each in what was built.
+HARDENED := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+CFLAGS   += -std=gnu11 -g -fno-omit-frame-pointer $(HARDENED) -pthread $(WARNINGS)
+LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack
 LDLIBS   += -lh2o-evloop $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
 
 ifeq ($(VARIANT),release)
@@ -30,8 +33,12 @@ LDFLAGS += -fsanitize=thread
 else ifeq ($(VARIANT),fault)
 CFLAGS += -O2 -D_FORTIFY_SOURCE=2
 CPPFLAGS += -DTK_FAULTS
+else ifeq ($(VARIANT),fuzz)
+CC      := clang
+CFLAGS  += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+LDFLAGS += -fsanitize=address,undefined
 else
-$(error VARIANT is release, asan, tsan or fault)
+$(error VARIANT is release, asan, tsan, fault or fuzz)
 endif
 
 # --- sources --------------------------------------------------------------------------------------------------------
@@ -45,13 +52,18 @@ VERIFY_BIN := $(OUT)/booking-worker/verify
 TEST_BINS  := $(foreach c,shared $(COMPONENTS),$(if $(wildcard $(c)/tests/*.c),$(OUT)/$(c)/unit-tests))
 TSAN_BIN   := $(OUT)/shared/tests/stress/threads
 
-.PHONY: all help verify unit integration sim chaos chaos-night chaos-programs test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
+.PHONY: all help verify unit integration sim chaos chaos-night chaos-programs fuzz fuzz-targets test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
 all: $(BINARIES) $(VERIFY_BIN)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(OUT)/%.o: %.c
+# Other flags, other objects.
+FLAGS_SEEN := $(OUT)/flags
+$(shell mkdir -p $(OUT) && echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' | cmp -s - $(FLAGS_SEEN) || \
+        echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' >$(FLAGS_SEEN))
+
+$(OUT)/%.o: %.c $(FLAGS_SEEN)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
@@ -99,6 +111,18 @@ $(OUT)/tests/chaos/driver: $(call obj_of,$(CHAOS_SRC)) $(SHARED_LIB)
 $(OUT)/tests/chaos/proxy: $(OUT)/tests/chaos/proxy.o $(SHARED_LIB)
 	$(CC) $(LDFLAGS) $^ -o $@
 
+# The fuzz targets: parsers only, so neither loop nor database is compiled for them.
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
+FUZZ_SRC     := $(wildcard shared/base/*.c shared/json/*.c shared/contract/*.c shared/log/*.c) \
+                shared/http/router.c shared/http/text.c shared/http/address.c shared/mq/url.c shared/redis/url.c \
+                booking-svc/domain/qr_payload.c event-svc/domain/fields.c
+FUZZ_LIB     := build/fuzz/libparsers.a
+$(FUZZ_LIB): $(patsubst %.c,build/fuzz/%.o,$(FUZZ_SRC))
+	rm -f $@ && ar rcs $@ $^
+
+build/fuzz/%: build/fuzz/tests/fuzz/%.o $(FUZZ_LIB)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(LDLIBS) -o $@
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # --- checks ---------------------------------------------------------------------------------------------------------
@@ -122,6 +146,14 @@ chaos-night: ## the same for half an hour
 	tests/chaos/run.sh --with crash --seconds 1800 $(if $(SEED),--seed $(SEED))
 
 chaos-programs: $(CHAOS_PROGRAMS)
+
+# Seconds for each target; 0: the committed corpus only. A finding stays below build/fuzz and is named.
+FUZZ_SECONDS ?= 60
+fuzz: ## every parser under libFuzzer: FUZZ_SECONDS=60 for each
+	$(MAKE) --no-print-directory VARIANT=fuzz fuzz-targets
+	tests/fuzz/run.sh $(FUZZ_SECONDS) build/fuzz
+
+fuzz-targets: $(FUZZ_TARGETS)
 
 test: ## everything from nothing: packages, build, unit tests, private stack, integration tests, stop
 	deploy/run-tests.sh

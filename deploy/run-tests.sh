@@ -63,6 +63,10 @@ build() {
         show_tail "$SCRATCH/build.log" 40
         return 1
     }
+    [ "$VARIANT" = asan ] || make -C "$ROOT" -j"$(nproc)" VARIANT=fuzz fuzz-targets >"$SCRATCH/build.log" 2>&1 || {
+        show_tail "$SCRATCH/build.log" 40
+        return 1
+    }
     good "built"
 }
 
@@ -105,6 +109,7 @@ main() {
     ASAN_OPTIONS="${ASAN_OPTIONS:-}:fast_unwind_on_malloc=0" run "Unit tests" unit_tests "${tests[@]}"
     run "Simulator" make -s VARIANT="$VARIANT" sim SEEDS="$([ "$VARIANT" = asan ] && echo 3000 || echo 30000)"
     run "Faults" tests/chaos/run.sh --slice
+    [ "$VARIANT" = asan ] || run "Fuzzing, a second each" make -s fuzz FUZZ_SECONDS=1
     run "Integration tests" ./test_integration.sh --private
     sanitizer_reports
     finish
