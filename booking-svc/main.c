@@ -112,21 +112,19 @@ static void open_postgres(struct booking_app *app)
         .statements = booking_statements,
         .statement_count = booking_statement_count,
     };
-    /* The door asks the queues of a reservation before anything is done (app/admission.h). Behind it, and for work that
-     * ends something or undoes it, a queue refuses only when it is full. */
+    /* The door asks the queues before a reservation costs anything (app/admission.h). Behind it, and for work that ends
+     * something or undoes it, a queue refuses only when it is full. */
     const struct write_queue_config queue = {
         .max_items = (size_t)config->batch_max_items,
         .max_in_flight = WRITES_IN_FLIGHT,
         .max_queued = (size_t)config->queue_max_items,
         .timeout_ms = config->database_timeout_ms,
     };
-    struct write_queue_config first = queue; /* nothing has been done yet: the cheapest place to refuse */
-    first.max_wait_us = config->queue_max_wait_ms * TK_US_PER_MS;
     app->pg = tk_pg_open(app->loop, &pg);
     app->tiers = tier_store_new(app->pg);
     app->binds = write_queue_new(app->loop, app->pg, &idempotency_bind_kind, &queue);
     app->persists = write_queue_new(app->loop, app->pg, &reservation_persist_kind, &queue);
-    app->begins = write_queue_new(app->loop, app->pg, &payment_begin_kind, &first);
+    app->begins = write_queue_new(app->loop, app->pg, &payment_begin_kind, &queue);
     app->settles = write_queue_new(app->loop, app->pg, &payment_settle_kind, &queue);
     app->cancels = write_queue_new(app->loop, app->pg, &reservation_cancel_kind, &queue);
 }

@@ -260,7 +260,6 @@ struct write_queue *write_queue_new(struct tk_loop *loop, struct tk_pg *pg, cons
         .max_items = config->max_items,
         .max_in_flight = config->max_in_flight,
         .max_queued = config->max_queued,
-        .max_wait_us = config->max_wait_us,
     };
     queue->batch = tk_batch_new(loop, &batch, &ops, queue);
     return queue;
@@ -275,6 +274,11 @@ enum tk_err write_queue_submit(struct write_queue *queue, struct write_item *ite
 int64_t write_queue_time_us(const struct write_queue *queue, size_t items)
 {
     return tk_batch_time_us(queue->batch, items);
+}
+
+int64_t write_queue_wait_us(const struct write_queue *queue)
+{
+    return tk_batch_time_us(queue->batch, tk_batch_queued(queue->batch));
 }
 
 size_t write_queue_pending(const struct write_queue *queue)

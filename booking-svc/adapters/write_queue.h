@@ -37,7 +37,6 @@ struct write_queue_config {
     size_t max_items;
     size_t max_in_flight;
     size_t max_queued;
-    int64_t max_wait_us;
     int64_t timeout_ms; /* of one batch at the server */
 };
 
@@ -56,6 +55,9 @@ TK_MUSTCHECK enum tk_err write_queue_submit(struct write_queue *queue, struct wr
 
 /** Estimated time in which `items` pass through this queue, microseconds. */
 int64_t write_queue_time_us(const struct write_queue *queue, size_t items);
+
+/** Estimated time until what is queued now has been sent, microseconds. */
+int64_t write_queue_wait_us(const struct write_queue *queue);
 
 /** Items queued or batches in flight; 0 means drained. */
 size_t write_queue_pending(const struct write_queue *queue);

@@ -69,6 +69,11 @@ void admission_learn_hold(struct booking_app *app, const struct tk_hold_answer *
 
 /* --- queues -------------------------------------------------------------------------------------------------------- */
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /**
  * Whoever is in the house must pass each station before the newcomer does. Counting flows instead of queue lengths also
  * counts those on their way to a queue: a turn of the loop can let in thousands before the first of them gets there.
@@ -80,9 +85,9 @@ static int64_t way_ahead_us(const struct booking_app *app, bool keyed)
     const size_t holding = binding + at[RESERVATION_FLOW_LOCKING] + at[RESERVATION_FLOW_HOLDING];
     const size_t persisting = holding + at[RESERVATION_FLOW_PERSISTING];
     int64_t longest = event_client_hold_time_us(app->events, holding);
-    const int64_t persist_us = write_queue_time_us(app->persists, persisting);
-    if (persist_us > longest)
-        longest = persist_us;
+    longest = later(longest, write_queue_time_us(app->persists, persisting));
+    longest = later(longest, write_queue_wait_us(app->begins));
+    longest = later(longest, write_queue_wait_us(app->settles));
     return keyed ? longest + write_queue_time_us(app->binds, binding) : longest;
 }
 

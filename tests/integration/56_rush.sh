@@ -63,7 +63,44 @@ free_seats_come_back_at_once() {
     expect_status 201
 }
 
+# One request per batch, a millisecond of queue, and seats that cannot be written for a second: newcomers gather at once.
+who_holds_seats_can_pay() {
+    local buyer i
+    local -a buyers=() paid=()
+    quietly instance_start booking-svc BATCH_MAX_ITEMS=1 QUEUE_MAX_WAIT_MS=1
+    open_session 10 20
+    for ((i = 0; i < 20; i++)); do
+        buyer=$(uuid)
+        take 1
+        reserve "$buyer" "${TAKEN[@]}"
+        expect_status 201
+        buyers+=("$buyer/$RESERVATION_ID")
+    done
+    volley_open
+    for ((i = 0; i < 120; i++)); do
+        take 1
+        volley_add POST "$INSTANCE_URL/api/v1/reservations" "$(uuid)" "$(reservation_json "${TAKEN[@]}")"
+        if ((i % 6 == 5)); then
+            buyer=${buyers[i / 6]}
+            volley_add POST "$INSTANCE_URL/api/v1/reservations/${buyer#*/}/confirm" "${buyer%/*}" "{\"payment_id\": \"$ALWAYS_PAYS\"}"
+            paid+=("$VOLLEY")
+        fi
+    done
+    event_sql "BEGIN; LOCK TABLE session_seats IN SHARE MODE; SELECT pg_sleep(1); COMMIT" >/dev/null &
+    eventually 2 "the lock" 1 event_sql "SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND granted
+        AND relation = 'session_seats'::regclass"
+    volley_fire 140
+    expect_between "newcomers turned away" "$(volley_count 503)" 1 120
+    expect "why" "$(cat $(volley_with 503 | sed "s|^|$WORK/volley.|") | jq -r .code | sort -u)" overloaded
+    expect "payments" "$(for i in "${paid[@]}"; do awk -v n="$i" '$1 == n { print $2 }' "$WORK/volley.codes"; done | sort | uniq -c | xargs)" "20 200"
+}
+
 check "the best seats there are become a reservation" best_available_is_a_reservation
 check "a key finds its best-available reservation again, even when all is sold" best_available_keeps_its_key
 check "a quantity that makes no sense is refused" nonsense_is_refused
 check "cancelled seats can be sold again within a second" free_seats_come_back_at_once
+if have_programs; then
+    check "when the door is full, newcomers are turned away and holders of seats still pay" who_holds_seats_can_pay
+else
+    skip "a full door" "the programs are not here"
+fi
