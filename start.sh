@@ -53,6 +53,7 @@ prepare_settings() {
         else
             mkdir -p "$OWN_DIR"
             RUN_DIR=$(cd "$OWN_DIR" && pwd)
+            load_env_file "$RUN_DIR/stack.env" # the ports it had, if it has been started before
         fi
     else
         load_env_file "$ROOT/.env"
