@@ -60,7 +60,7 @@ static void read_bound(struct bind_item *item, const PGresult *rows, int row)
     item->base.step = TK_STEP_OK;
     item->detail = RESERVATION_DETAIL_NONE;
     item->reservation_id = tk_row_uuid(rows, row, 1);
-    if (tk_row_is_null(rows, row, 4))
+    if (tk_row_is_null(rows, row, 3))
         return;
     item->detail = RESERVATION_DETAIL_REPLAY;
     item->status = tk_row_i64(rows, row, 3);

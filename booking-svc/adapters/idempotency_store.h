@@ -7,14 +7,14 @@
 #define BOOKING_ADAPTERS_IDEMPOTENCY_STORE_H
 
 #include "booking-svc/adapters/write_queue.h"
-#include "booking-svc/domain/request_hash.h"
 #include "booking-svc/domain/reservation_flow.h"
+#include "shared/idempotency/fingerprint.h"
 
 extern const struct write_kind idempotency_bind_kind;
 
 /**
- * Binds (user, key) to reservation_id unless it is bound; base.id is idempotency_slot(). OK: bound, `reservation_id` is the
- * bound one, or detail REPLAY and the stored answer. REFUSED with KEY_REUSED: another request used the key.
+ * Binds (user, key) to reservation_id unless it is bound; base.id is tk_idempotency_slot(). OK: bound, `reservation_id` is
+ * the bound one, or detail REPLAY and the stored answer. REFUSED with KEY_REUSED: another request used the key.
  */
 struct bind_item {
     struct write_item base;
@@ -25,7 +25,7 @@ struct bind_item {
     struct tk_uuid reservation_id;  /* in: a fresh id; out: the bound one */
     enum reservation_detail detail; /* out */
     int64_t status;                 /* out, with REPLAY */
-    struct tk_slice response;       /* out, with REPLAY; arena memory */
+    struct tk_slice response;       /* out, with REPLAY; arena memory; empty: the rows tell */
 };
 
 /**

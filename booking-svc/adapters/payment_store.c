@@ -138,12 +138,12 @@ const struct tk_pg_statement sql_settle_apply = {
     " UPDATE reservations r SET status = CASE WHEN w.paid THEN 'confirmed' ELSE 'active' END::reservation_status,"
     "  revision = r.revision + 1, updated_at = now()"
     " FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::bigint[], $5::uuid[], $6::text[], $7::text[], $8::text[],"
-    "  $9::text[]) WITH ORDINALITY"
-    "  AS w(id, attempt_id, paid, revision, outbox_id, message, traceparent, request_id, actor, ord)"
+    "  $9::text[], $13::text[], $14::text[]) WITH ORDINALITY"
+    "  AS w(id, attempt_id, paid, revision, outbox_id, message, traceparent, request_id, actor, key, declined, ord)"
     " JOIN payment_attempts a ON a.reservation_id = w.id AND a.id = w.attempt_id AND a.status = 'pending'"
     " WHERE r.id = w.id AND r.status = 'paying' AND r.revision = w.revision"
     " RETURNING r.id, r.revision, r.status, r.updated_at, w.paid, a.ctid AS attempt, w.outbox_id, w.message,"
-    "  w.traceparent, w.request_id, w.actor, w.ord"
+    "  w.traceparent, w.request_id, w.actor, w.key, w.declined, r.user_id, w.ord"
     "), attempts AS ("
     " UPDATE payment_attempts a SET settled_at = now(),"
     "  status = CASE WHEN s.paid THEN 'succeeded' ELSE 'failed' END::payment_status"
@@ -160,6 +160,9 @@ const struct tk_pg_statement sql_settle_apply = {
     " INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason, request_id)"
     " SELECT id, revision, 'paying', status, actor, CASE WHEN paid THEN 'paid' ELSE 'payment failed' END, request_id"
     " FROM settled"
+    "), keys AS ("
+    " UPDATE idempotency_keys k SET status = CASE WHEN s.paid THEN 200 ELSE 402 END, response = s.declined FROM settled s"
+    " WHERE s.key IS NOT NULL AND k.user_id = s.user_id AND k.key = s.key AND k.reservation_id = s.id"
     ") SELECT ord, status, revision, updated_at, paid, NOT paid FROM settled",
 };
 
@@ -208,6 +211,8 @@ static void fill_settle(struct tk_pg_op *op, struct write_item *const *items, si
     ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->request_id));
     ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->actor));
     fill_tickets(p, items, count);
+    ARRAY_PARAM(p, count, TEXT, text, settle_of(items[i])->key);
+    ARRAY_PARAM(p, count, TEXT, text, settle_of(items[i])->declined);
 }
 
 static void fill_settle_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)

@@ -43,6 +43,8 @@ struct settle_item {
     const char *traceparent;
     const char *request_id;
     const char *actor;              /* "user", "worker" */
+    struct tk_slice key;            /* where to note how it went; {NULL, 0}: nowhere */
+    struct tk_slice declined;       /* with a key and not paid: the answer's bytes */
     enum reservation_status status; /* out, as the next two */
     int64_t new_revision;
     int64_t updated_at_us;

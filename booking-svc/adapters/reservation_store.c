@@ -12,6 +12,15 @@ const struct tk_pg_statement sql_read_one = {
     " WHERE r.id = $1::uuid AND ($2::uuid IS NULL OR r.user_id = $2::uuid)",
 };
 
+/* The transaction that confirmed wrote one now() into both rows. */
+const struct tk_pg_statement sql_read_confirmed = {
+    "read_confirmed",
+    "SELECT " RESERVATION_COLUMNS " FROM (SELECT r.id, r.user_id, r.session_id, h.to_status AS status, h.revision,"
+    " r.booking_time, r.expiry_time, r.seats_count, r.total_minor, r.currency, r.created_at, h.at AS updated_at"
+    " FROM reservations r JOIN reservation_history h ON h.reservation_id = r.id AND h.to_status = 'confirmed'"
+    " WHERE r.id = $1::uuid AND r.user_id = $2::uuid ORDER BY h.revision LIMIT 1) r",
+};
+
 const struct tk_pg_statement sql_read_items = {
     "read_items",
     "SELECT " RESERVATION_ITEM_COLUMNS " FROM reservation_items i WHERE i.reservation_id = $1::uuid ORDER BY i.item_no",
@@ -99,16 +108,30 @@ static void on_read(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
     done(arg, outcome->step, r);
 }
 
-enum tk_err reservation_store_read(struct tk_pg *pg, const struct tk_uuid *id, const struct tk_uuid *user,
-                                   int64_t deadline_us, struct tk_arena *arena, reservation_read_done *done, void *arg)
+static enum tk_err read_by(const struct tk_pg_statement *statement, struct tk_pg *pg, const struct tk_uuid *id,
+                           const struct tk_uuid *user, int64_t deadline_us, struct tk_arena *arena,
+                           reservation_read_done *done, void *arg)
 {
     struct read_op *read = read_op_new(arena, deadline_us, on_read, arg);
     read->done.read = done;
-    struct tk_params *p = tk_pg_op_step(&read->op, &sql_read_one);
+    struct tk_params *p = tk_pg_op_step(&read->op, statement);
     tk_params_uuid(p, id);
     tk_params_uuid(p, user);
     tk_params_uuid(tk_pg_op_step(&read->op, &sql_read_items), id);
     return read_op_submit(pg, read);
+}
+
+enum tk_err reservation_store_read(struct tk_pg *pg, const struct tk_uuid *id, const struct tk_uuid *user,
+                                   int64_t deadline_us, struct tk_arena *arena, reservation_read_done *done, void *arg)
+{
+    return read_by(&sql_read_one, pg, id, user, deadline_us, arena, done, arg);
+}
+
+enum tk_err reservation_store_read_confirmed(struct tk_pg *pg, const struct tk_uuid *id, const struct tk_uuid *user,
+                                             int64_t deadline_us, struct tk_arena *arena, reservation_read_done *done,
+                                             void *arg)
+{
+    return read_by(&sql_read_confirmed, pg, id, user, deadline_us, arena, done, arg);
 }
 
 /* --- list ---------------------------------------------------------------------------------------------------------- */

@@ -53,6 +53,11 @@ TK_MUSTCHECK enum tk_err reservation_store_read(struct tk_pg *pg, const struct t
                                                 int64_t deadline_us, struct tk_arena *arena, reservation_read_done *done,
                                                 void *arg);
 
+/** The same, as it stood when it was confirmed, whatever has become of it since. NULL: it never was. */
+TK_MUSTCHECK enum tk_err reservation_store_read_confirmed(struct tk_pg *pg, const struct tk_uuid *id,
+                                                          const struct tk_uuid *user, int64_t deadline_us,
+                                                          struct tk_arena *arena, reservation_read_done *done, void *arg);
+
 /** Newest first; `list` has at most `limit` entries, `more` says whether others follow. */
 typedef void reservation_list_done(void *arg, enum tk_step step, struct reservation *list, size_t count, bool more);
 

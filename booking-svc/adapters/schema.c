@@ -4,10 +4,12 @@
 #include "shared/base/embed.h"
 
 TK_EMBED(migration_0001, "booking-svc/migrations/0001_bookings.sql")
+TK_EMBED(migration_0002, "booking-svc/migrations/0002_idempotency.sql")
 TK_EMBED(openapi, "booking-svc/openapi.json")
 
 const struct tk_migration booking_migrations[BOOKING_SCHEMA_VERSION] = {
     {.version = 1, .name = "bookings", .sql = migration_0001},
+    {.version = 2, .name = "idempotency", .sql = migration_0002},
 };
 
 struct tk_slice booking_openapi_document(void)

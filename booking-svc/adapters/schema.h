@@ -6,7 +6,7 @@
 
 #include "shared/pg/pg.h"
 
-#define BOOKING_SCHEMA_VERSION 1
+#define BOOKING_SCHEMA_VERSION 2
 
 extern const struct tk_migration booking_migrations[BOOKING_SCHEMA_VERSION];
 

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "shared/idempotency/keyed.h"
+
 const struct tk_pg_statement *const booking_statements[] = {
     &sql_persist_lock,        &sql_persist_insert, &sql_persist_look,    &sql_cancel_cas,
     &sql_cancel_look,         &sql_read_one,       &sql_read_items,      &sql_list_page,
@@ -12,6 +14,8 @@ const struct tk_pg_statement *const booking_statements[] = {
     &sql_pending_attempt,     &sql_bind_insert,    &sql_bind_reread,     &sql_rebind_update,
     &sql_pending_reservation, &sql_rebind_reread,  &sql_tickets_of_user, &sql_ticket_one,
     &sql_tier_insert,         &sql_tier_page,      &sql_tiers_by_id,     &sql_pending_take_over,
+    &sql_read_confirmed,      &tk_sql_key_claim,   &tk_sql_key_keep,     &tk_sql_key_give_back,
+    &tk_sql_key_look,
 };
 
 const size_t booking_statement_count = sizeof(booking_statements) / sizeof(booking_statements[0]);

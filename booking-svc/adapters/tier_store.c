@@ -55,7 +55,7 @@ const struct price_tier *tier_store_cached(const struct tier_store *store, const
     return tk_uuid_map_get(&store->cache, id);
 }
 
-static void tier_from_row(const PGresult *rows, int row, struct tk_arena *arena, struct price_tier *out)
+void tier_from_row(const PGresult *rows, int row, struct tk_arena *arena, struct price_tier *out)
 {
     out->id = tk_row_uuid(rows, row, 0);
     out->name = row_text_copy(rows, row, 1, arena);
@@ -142,20 +142,14 @@ static void on_list(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
     tier.list_done(tier.arg, outcome->step, list, count, more);
 }
 
-enum tk_err tier_store_insert(struct tier_store *store, const struct price_tier *tier, int64_t deadline_us,
-                              struct tk_arena *arena, tier_list_done *done, void *arg)
+void tier_insert(struct tk_pg_op *op, const struct price_tier *tier)
 {
-    struct tier_op *insert = tier_op_new(store, deadline_us, on_list, arg);
-    insert->list_done = done;
-    insert->arena = arena;
-    insert->limit = 1;
-    struct tk_params *p = tk_pg_op_step(&insert->op, &sql_tier_insert);
+    struct tk_params *p = tk_pg_op_step(op, &sql_tier_insert);
     tk_params_uuid(p, &tier->id);
     tk_params_text(p, tier->name);
     tk_params_text(p, tier->description.ptr ? tier->description : TK_SLICE(""));
     tk_params_i64(p, tier->multiplier);
     tk_params_uuid(p, tk_uuid_is_nil(&tier->session_id) ? NULL : &tier->session_id);
-    return tier_op_submit(insert);
 }
 
 enum tk_err tier_store_list(struct tier_store *store, const struct tk_uuid *session, const struct tk_uuid *after,

@@ -25,9 +25,10 @@ TK_MUSTCHECK enum tk_err tier_store_load(struct tier_store *store, const struct 
 /** Arena memory; in the order of creation. */
 typedef void tier_list_done(void *arg, enum tk_step step, const struct price_tier *list, size_t count, bool more);
 
-/** Stores `tier` (id given by the caller) and lists it as stored. */
-TK_MUSTCHECK enum tk_err tier_store_insert(struct tier_store *store, const struct price_tier *tier, int64_t deadline_us,
-                                           struct tk_arena *arena, tier_list_done *done, void *arg);
+/** Adds the step that stores `tier` (id given by the caller) and answers with it as stored, for tier_from_row(). */
+void tier_insert(struct tk_pg_op *op, const struct price_tier *tier);
+
+void tier_from_row(const PGresult *rows, int row, struct tk_arena *arena, struct price_tier *out);
 
 /** All tiers after `after` (nil: from the first); `session` not NULL: only those usable there. */
 TK_MUSTCHECK enum tk_err tier_store_list(struct tier_store *store, const struct tk_uuid *session,

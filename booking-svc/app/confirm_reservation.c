@@ -160,6 +160,9 @@ static void prepare_settlement(struct confirm_run *c)
     settle->traceparent = c->request.traceparent;
     settle->request_id = c->request.request_id;
     settle->actor = c->flow.resume ? "worker" : "user";
+    if (c->flow.verdict == CONFIRM_ANSWER_CONFIRMED || c->flow.verdict == CONFIRM_ANSWER_PAYMENT_FAILED)
+        settle->key = c->request.key; /* what the provider did not answer is not settled for the key */
+    settle->declined = settle->paid ? (struct tk_slice){NULL, 0} : c->request.declined;
     if (settle->paid)
         reservation_encode_message(c->reservation, TK_RESERVATION_CONFIRMED, &settle->outbox_id,
                                    c->reservation->revision + 1, tk_unix_us(), &c->message);
@@ -254,6 +257,11 @@ static void drive(struct confirm_run *c)
 
 /* --- starting ------------------------------------------------------------------------------------------------------ */
 
+static struct tk_slice copy_if_any(struct tk_arena *arena, struct tk_slice text)
+{
+    return text.ptr == NULL ? text : (struct tk_slice){tk_slice_dup(arena, text), text.len};
+}
+
 static void start(struct booking_app *app, const struct confirm_request *request, bool is_resume, confirm_done *done,
                   void *arg)
 {
@@ -263,6 +271,8 @@ static void start(struct booking_app *app, const struct confirm_request *request
     c->request = *request;
     c->request.request_id = tk_slice_dup(&c->arena, tk_slice_of(request->request_id));
     c->request.traceparent = tk_slice_dup(&c->arena, tk_slice_of(request->traceparent));
+    c->request.key = copy_if_any(&c->arena, request->key);
+    c->request.declined = copy_if_any(&c->arena, request->declined);
     c->deadline_us = request->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
     c->attempt_id = tk_uuid_v7();
     c->payment_id = request->payment_id;

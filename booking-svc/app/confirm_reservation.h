@@ -16,6 +16,8 @@ struct confirm_request {
     const char *request_id;
     const char *traceparent;
     int64_t received_us;
+    struct tk_slice key;      /* confirm only: where to note how it went (keyed_confirm.h); {NULL, 0}: nowhere */
+    struct tk_slice declined; /* with a key: the answer to be stored when the payment is declined */
 };
 
 /** `r` is what stands now, for the answers that come with a reservation, else NULL. Valid during the call. */

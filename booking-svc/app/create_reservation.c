@@ -595,7 +595,7 @@ void create_reservation(struct booking_app *app, const struct create_request *re
     reservation_flow_start(&c->flow, keyed, is_choosing(request));
     app->creating[c->flow.state]++;
     if (keyed) {
-        const struct tk_uuid slot = idempotency_slot(&request->user_id, request->key);
+        const struct tk_uuid slot = tk_idempotency_slot(&request->user_id, request->key);
         const int64_t wait_ms = (c->deadline_us - tk_mono_us()) / TK_US_PER_MS;
         if (!key_gate_enter(&app->gate, &c->pass, &slot, wait_ms > 0 ? wait_ms : 0, on_pass))
             return;

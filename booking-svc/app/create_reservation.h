@@ -6,8 +6,8 @@
 #define BOOKING_APP_CREATE_RESERVATION_H
 
 #include "booking-svc/app/booking_app.h"
-#include "booking-svc/domain/request_hash.h"
 #include "booking-svc/domain/reservation_flow.h"
+#include "shared/idempotency/fingerprint.h"
 
 struct create_seat {
     struct tk_uuid session_seat_id;
@@ -23,7 +23,7 @@ struct create_request {
     struct tk_best_available best;   /* when `seats` is NULL */
     struct tk_uuid price_tier_id;    /* when `seats` is NULL: of every seat; nil: none */
     struct tk_slice key;             /* Idempotency-Key; {NULL, 0}: none */
-    char request_hash[REQUEST_HASH_LEN + 1];
+    char request_hash[TK_REQUEST_HASH_LEN + 1];
     const char *request_id;
     int64_t received_us;
 };

@@ -1,10 +1,13 @@
 /* Price tiers: made by whoever runs the box office, read by all. */
+#include <stdlib.h>
+
 #include "booking-svc/adapters/tier_store.h"
 #include "booking-svc/app/booking_app.h"
 #include "booking-svc/http/problems.h"
 #include "booking-svc/http/routes.h"
 #include "shared/base/clock.h"
 #include "shared/base/money.h"
+#include "shared/idempotency/keyed.h"
 #include "shared/json/writer.h"
 
 #define LIST_DEFAULT    50
@@ -48,22 +51,28 @@ static const struct tk_field tier_fields[] = {
      0},
 };
 
+struct tier_write {
+    struct tk_pg_op op;
+    struct tk_http_req *req;
+};
+
 /**
  * An unknown outcome is reported as such; a second tier of the same name would be harmless, names are not unique.
  */
-static void on_created(void *arg, enum tk_step step, const struct price_tier *list, size_t count, bool more)
+static void answer_created(void *arg, const struct tk_pg_outcome *outcome)
 {
-    (void)more;
-    struct tk_http_req *req = arg;
+    const struct tier_write *write = arg;
     struct tk_buf body = TK_BUF_INIT(LIST_MAX_BYTES);
-    if (step == TK_STEP_UNKNOWN) {
-        tk_http_problem(req, &TK_PROBLEM_OUTCOME_UNKNOWN, "The price tier may have been created.");
-    } else if (step != TK_STEP_OK || count != 1) {
-        tk_http_problem(req, &TK_PROBLEM_OVERLOADED, "Nothing was created.");
+    struct price_tier tier = {0};
+    if (outcome->step == TK_STEP_UNKNOWN) {
+        tk_http_problem(write->req, &TK_PROBLEM_OUTCOME_UNKNOWN, "The price tier may have been created.");
+    } else if (outcome->step != TK_STEP_OK || PQntuples(outcome->rows[0]) != 1) {
+        tk_http_problem(write->req, &TK_PROBLEM_OVERLOADED, "Nothing was created.");
     } else {
         struct tk_jsonw w = TK_JSONW(&body);
-        write_tier(&w, &list[0]);
-        tk_http_respond_json(req, 201, &body);
+        tier_from_row(outcome->rows[0], 0, &write->req->arena, &tier);
+        write_tier(&w, &tier);
+        tk_http_respond_json(write->req, 201, &body);
     }
 }
 
@@ -76,8 +85,12 @@ void http_create_price_tier(struct tk_http_req *req)
         tk_http_problem_with(req, &TK_PROBLEM_VALIDATION, NULL, &errors, NULL);
         return;
     }
-    if (tier_store_insert(app->tiers, &tier, deadline_us(req), &req->arena, on_created, req))
-        tk_http_problem(req, &TK_PROBLEM_OVERLOADED, "Nothing was created.");
+    struct tier_write *write = tk_alloc(sizeof(*write));
+    tk_pg_op_init(&write->op);
+    write->req = req;
+    struct tk_keyed *keyed = tk_keyed_begin(req, &write->op);
+    tier_insert(&write->op, &tier);
+    tk_keyed_run(keyed, app->pg, deadline_us(req), answer_created, free, write);
 }
 
 /* --- list ---------------------------------------------------------------------------------------------------------- */

@@ -11,14 +11,10 @@ const struct tk_problem_kind BOOKING_PROBLEM_SEAT_LIMIT = {409, "seat_limit_exce
 const struct tk_problem_kind BOOKING_PROBLEM_WRONG_STATE = {409, "wrong_state", "The reservation's state forbids this", 0};
 const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_IN_PROGRESS = {409, "payment_in_progress", "A payment is being made",
                                                                     1};
-const struct tk_problem_kind BOOKING_PROBLEM_REQUEST_IN_PROGRESS = {409, "request_in_progress",
-                                                                    "A request with this key is at work", 1};
 const struct tk_problem_kind BOOKING_PROBLEM_HOLD_EXPIRED = {410, "hold_expired", "The hold has expired", 0};
 const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_FAILED = {402, "payment_failed", "The payment was declined", 0};
 const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_UNAVAILABLE = {503, "payment_unavailable",
                                                                     "No payment can be made now", 5};
-const struct tk_problem_kind BOOKING_PROBLEM_KEY_REUSED = {422, "idempotency_key_reuse",
-                                                           "The Idempotency-Key belongs to another request", 0};
 
 void booking_read_failed(struct tk_http_req *req)
 {

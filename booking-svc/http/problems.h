@@ -13,11 +13,9 @@ extern const struct tk_problem_kind BOOKING_PROBLEM_SALES_CLOSED;        /* 409 
 extern const struct tk_problem_kind BOOKING_PROBLEM_SEAT_LIMIT;          /* 409 seat_limit_exceeded, + seat_limit */
 extern const struct tk_problem_kind BOOKING_PROBLEM_WRONG_STATE;         /* 409 wrong_state */
 extern const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_IN_PROGRESS; /* 409 payment_in_progress */
-extern const struct tk_problem_kind BOOKING_PROBLEM_REQUEST_IN_PROGRESS; /* 409 request_in_progress: a twin by key */
 extern const struct tk_problem_kind BOOKING_PROBLEM_HOLD_EXPIRED;        /* 410 hold_expired */
 extern const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_FAILED;      /* 402 payment_failed */
 extern const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_UNAVAILABLE; /* 503 payment_unavailable: not charged */
-extern const struct tk_problem_kind BOOKING_PROBLEM_KEY_REUSED;          /* 422 idempotency_key_reuse */
 
 /** What a failed read is for the client: 503 overloaded, since reading changes nothing. */
 void booking_read_failed(struct tk_http_req *req);

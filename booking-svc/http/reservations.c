@@ -268,7 +268,7 @@ static void on_created(void *arg, const struct create_outcome *outcome)
         answer_invalid_tier(context, outcome->bad_seat);
         return;
     case RESERVATION_ANSWER_KEY_REUSED:
-        tk_http_problem(req, &BOOKING_PROBLEM_KEY_REUSED, "The key was used before with another request.");
+        tk_http_problem(req, &TK_PROBLEM_KEY_REUSED, "The key was used before with another request.");
         return;
     case RESERVATION_ANSWER_SESSION_NOT_FOUND:
         tk_http_problem(req, &TK_PROBLEM_NOT_FOUND, "No such session.");
@@ -289,24 +289,16 @@ static void on_created(void *arg, const struct create_outcome *outcome)
         tk_http_problem(req, &TK_PROBLEM_OUTCOME_UNKNOWN, "Retry with the same Idempotency-Key to learn the outcome.");
         return;
     case RESERVATION_ANSWER_NONE:
-        tk_http_problem(req, &BOOKING_PROBLEM_REQUEST_IN_PROGRESS, "Retry later with the same Idempotency-Key.");
+        tk_http_problem(req, &TK_PROBLEM_REQUEST_IN_PROGRESS, "Retry later with the same Idempotency-Key.");
         return;
     }
 }
 
-/** TK_ERR_INVALID: the request has been answered. */
-static enum tk_err take_key(struct tk_http_req *req, struct create_request *request)
+static void take_key(const struct tk_http_req *req, struct create_request *request)
 {
-    const struct tk_slice key = tk_http_header(req, "idempotency-key");
-    if (key.ptr == NULL)
-        return TK_OK;
-    if (idempotency_key_check(key)) {
-        tk_http_problem(req, &TK_PROBLEM_VALIDATION, "Idempotency-Key: 1 to 255 visible ASCII characters.");
-        return TK_ERR_INVALID;
-    }
-    request->key = key;
-    request_hash(TK_SLICE("POST"), TK_SLICE("/api/v1/reservations"), req->body, request->request_hash);
-    return TK_OK;
+    request->key = req->idempotency_key;
+    if (request->key.ptr != NULL)
+        tk_request_hash(TK_SLICE("POST"), tk_http_path(req), req->body, request->request_hash);
 }
 
 void http_create_reservation(struct tk_http_req *req)
@@ -318,8 +310,7 @@ void http_create_reservation(struct tk_http_req *req)
         tk_http_problem_with(req, &TK_PROBLEM_VALIDATION, NULL, &errors, NULL);
         return;
     }
-    if (take_key(req, &request))
-        return;
+    take_key(req, &request);
     struct create_context *context = tk_arena_alloc(&req->arena, sizeof(*context));
     *context = (struct create_context){.req = req, .seats = request.seats, .seat_count = request.seat_count};
     create_reservation(req->app, &request, on_created, context);

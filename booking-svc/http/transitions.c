@@ -1,9 +1,12 @@
 /* Confirming, cancelling and settling: what changes a reservation's state. */
 #include "booking-svc/app/cancel_reservation.h"
 #include "booking-svc/app/confirm_reservation.h"
+#include "booking-svc/app/keyed_confirm.h"
 #include "booking-svc/app/reservation_view.h"
 #include "booking-svc/http/problems.h"
 #include "booking-svc/http/routes.h"
+
+#define DECLINED_DETAIL "The seats stay held until the reservation's expiry_time."
 
 static void answer_reservation(struct tk_http_req *req, const struct reservation *r)
 {
@@ -33,7 +36,7 @@ static void on_confirmed(void *arg, enum confirm_answer answer, const struct res
         answer_reservation(req, r);
         return;
     case CONFIRM_ANSWER_PAYMENT_FAILED:
-        tk_http_problem(req, &BOOKING_PROBLEM_PAYMENT_FAILED, "The seats stay held until the reservation's expiry_time.");
+        tk_http_problem(req, &BOOKING_PROBLEM_PAYMENT_FAILED, DECLINED_DETAIL);
         return;
     case CONFIRM_ANSWER_PAYMENT_UNAVAILABLE:
         tk_http_problem(req, &BOOKING_PROBLEM_PAYMENT_UNAVAILABLE, "Nothing was charged.");
@@ -60,6 +63,41 @@ static void on_confirmed(void *arg, enum confirm_answer answer, const struct res
     tk_http_problem(req, &TK_PROBLEM_OUTCOME_UNKNOWN, "The payment is being settled; read the reservation or retry later.");
 }
 
+static void on_keyed(void *arg, const struct keyed_confirm_outcome *outcome)
+{
+    struct tk_http_req *req = arg;
+    struct tk_buf body = TK_BUF_INIT(RESERVATION_VIEW_MAX_BYTES);
+    switch (outcome->kind) {
+    case KEYED_CONFIRM_ANSWERED:
+        on_confirmed(req, outcome->answer, outcome->reservation);
+        return;
+    case KEYED_CONFIRM_DECLINED:
+        tk_buf_append_slice(&body, outcome->stored);
+        tk_http_respond(req, BOOKING_PROBLEM_PAYMENT_FAILED.status, "application/problem+json", &body);
+        return;
+    case KEYED_CONFIRM_REUSED:
+        tk_http_problem(req, &TK_PROBLEM_KEY_REUSED, "The key was used before with another request.");
+        return;
+    case KEYED_CONFIRM_TWIN:
+        tk_http_problem(req, &TK_PROBLEM_REQUEST_IN_PROGRESS, "Retry later with the same Idempotency-Key.");
+        return;
+    }
+}
+
+/** The bytes of the answer to a declined payment are stored with the settlement, so they are made before it. */
+static void confirm_keyed(struct tk_http_req *req, struct confirm_request *request)
+{
+    char hash[TK_REQUEST_HASH_LEN + 1];
+    struct tk_buf declined = TK_BUF_INIT(RESERVATION_VIEW_MAX_BYTES);
+    tk_request_hash(TK_SLICE("POST"), tk_http_path(req), req->body, hash);
+    tk_problem_write(&declined, &BOOKING_PROBLEM_PAYMENT_FAILED, DECLINED_DETAIL, tk_http_path(req), req->request_id, NULL,
+                     NULL);
+    request->key = req->idempotency_key;
+    request->declined = tk_buf_slice(&declined);
+    keyed_confirm(req->app, request, hash, on_keyed, req);
+    tk_buf_release(&declined);
+}
+
 void http_confirm_reservation(struct tk_http_req *req)
 {
     const struct booking_app *app = req->app;
@@ -80,7 +118,10 @@ void http_confirm_reservation(struct tk_http_req *req)
         return;
     }
     request.payment_id = body.payment_id;
-    confirm_reservation(req->app, &request, on_confirmed, req);
+    if (req->idempotency_key.ptr != NULL)
+        confirm_keyed(req, &request);
+    else
+        confirm_reservation(req->app, &request, on_confirmed, req);
 }
 
 /* --- settle -------------------------------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
 #include "booking-svc/adapters/payment_provider.h"
 #include "booking-svc/adapters/qr_image.h"
 #include "booking-svc/domain/qr_payload.h"
-#include "booking-svc/domain/request_hash.h"
+#include "shared/idempotency/fingerprint.h"
 
 #define SECRET TK_SLICE("a secret of some length")
 
@@ -12,15 +12,15 @@
 
 Test(fingerprints, keys_are_visible_ascii)
 {
-    char longest[IDEMPOTENCY_KEY_MAX + 2];
+    char longest[TK_IDEMPOTENCY_KEY_MAX + 2];
     memset(longest, 'k', sizeof(longest));
-    cr_assert_eq(idempotency_key_check(TK_SLICE("order-1")), TK_OK);
-    cr_assert_eq(idempotency_key_check((struct tk_slice){longest, IDEMPOTENCY_KEY_MAX}), TK_OK);
-    cr_assert_eq(idempotency_key_check((struct tk_slice){longest, IDEMPOTENCY_KEY_MAX + 1}), TK_ERR_INVALID);
-    cr_assert_eq(idempotency_key_check(TK_SLICE("")), TK_ERR_INVALID);
-    cr_assert_eq(idempotency_key_check(TK_SLICE("two words")), TK_ERR_INVALID);
-    cr_assert_eq(idempotency_key_check(TK_SLICE("caf\xc3\xa9")), TK_ERR_INVALID);
-    cr_assert_eq(idempotency_key_check(TK_SLICE("tab\t")), TK_ERR_INVALID);
+    cr_assert_eq(tk_idempotency_key_check(TK_SLICE("order-1")), TK_OK);
+    cr_assert_eq(tk_idempotency_key_check((struct tk_slice){longest, TK_IDEMPOTENCY_KEY_MAX}), TK_OK);
+    cr_assert_eq(tk_idempotency_key_check((struct tk_slice){longest, TK_IDEMPOTENCY_KEY_MAX + 1}), TK_ERR_INVALID);
+    cr_assert_eq(tk_idempotency_key_check(TK_SLICE("")), TK_ERR_INVALID);
+    cr_assert_eq(tk_idempotency_key_check(TK_SLICE("two words")), TK_ERR_INVALID);
+    cr_assert_eq(tk_idempotency_key_check(TK_SLICE("caf\xc3\xa9")), TK_ERR_INVALID);
+    cr_assert_eq(tk_idempotency_key_check(TK_SLICE("tab\t")), TK_ERR_INVALID);
 }
 
 Test(fingerprints, hash_covers_every_part_and_its_borders)
@@ -32,11 +32,11 @@ Test(fingerprints, hash_covers_every_part_and_its_borders)
         {TK_SLICE("POST"), TK_SLICE("/a{"), TK_SLICE("}")},  {TK_SLICE("POST"), TK_SLICE("/b"), TK_SLICE("{}")},
         {TK_SLICE("PATCH"), TK_SLICE("/a"), TK_SLICE("{}")}, {TK_SLICE("POST"), TK_SLICE("/a"), TK_SLICE("")},
     };
-    char hashes[sizeof(requests) / sizeof(requests[0])][REQUEST_HASH_LEN + 1];
+    char hashes[sizeof(requests) / sizeof(requests[0])][TK_REQUEST_HASH_LEN + 1];
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-        char again[REQUEST_HASH_LEN + 1];
-        request_hash(requests[i].method, requests[i].path, requests[i].body, hashes[i]);
-        request_hash(requests[i].method, requests[i].path, requests[i].body, again);
+        char again[TK_REQUEST_HASH_LEN + 1];
+        tk_request_hash(requests[i].method, requests[i].path, requests[i].body, hashes[i]);
+        tk_request_hash(requests[i].method, requests[i].path, requests[i].body, again);
         cr_assert_str_eq(hashes[i], again);
         for (size_t k = 0; k < i; k++)
             cr_assert_str_neq(hashes[i], hashes[k]);
@@ -47,10 +47,10 @@ Test(fingerprints, slots_tell_users_and_keys_apart)
 {
     const struct tk_uuid ann = tk_uuid_v7();
     const struct tk_uuid bob = tk_uuid_v7();
-    const struct tk_uuid slot = idempotency_slot(&ann, TK_SLICE("k"));
-    const struct tk_uuid same = idempotency_slot(&ann, TK_SLICE("k"));
-    const struct tk_uuid other_key = idempotency_slot(&ann, TK_SLICE("l"));
-    const struct tk_uuid other_user = idempotency_slot(&bob, TK_SLICE("k"));
+    const struct tk_uuid slot = tk_idempotency_slot(&ann, TK_SLICE("k"));
+    const struct tk_uuid same = tk_idempotency_slot(&ann, TK_SLICE("k"));
+    const struct tk_uuid other_key = tk_idempotency_slot(&ann, TK_SLICE("l"));
+    const struct tk_uuid other_user = tk_idempotency_slot(&bob, TK_SLICE("k"));
     cr_assert(tk_uuid_eq(&slot, &same));
     cr_assert_not(tk_uuid_eq(&slot, &other_key));
     cr_assert_not(tk_uuid_eq(&slot, &other_user));

@@ -313,7 +313,7 @@ Test(stores_live, batches_beside_each_other_do_not_exceed_the_limit_together)
 
 static struct bind_item bind_of(const char *key, const char *hash)
 {
-    return (struct bind_item){.base = {.id = idempotency_slot(&user, tk_slice_of(key))},
+    return (struct bind_item){.base = {.id = tk_idempotency_slot(&user, tk_slice_of(key))},
                               .user_id = user,
                               .key = tk_slice_of(key),
                               .request_hash = hash,

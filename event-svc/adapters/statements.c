@@ -3,6 +3,8 @@
  */
 #include "event-svc/adapters/statements.h"
 
+#include "shared/idempotency/keyed.h"
+
 #define LIST(array)                                                                                                        \
     {                                                                                                                      \
         .items = (array), .count = sizeof(array) / sizeof((array)[0])                                                      \
@@ -18,6 +20,8 @@ static const struct tk_pg_statement *const catalogue[] = {
     &sql_session_exists,     &sql_seats_unavailable,  &sql_versions_select,
     &sql_holds_scan,         &sql_dead_letter_list,   &sql_dead_letter_select,
     &sql_dead_letter_delete, &sql_dead_letter_replay, &sql_dead_letter_replay_all,
+    &tk_sql_key_claim,       &tk_sql_key_keep,        &tk_sql_key_give_back,
+    &tk_sql_key_look,
 };
 
 static const struct tk_pg_statement *const bulk[] = {
@@ -28,6 +32,10 @@ static const struct tk_pg_statement *const bulk[] = {
     &sql_session_insert,
     &sql_session_insert_seats,
     &sql_session_insert_version,
+    &tk_sql_key_claim,
+    &tk_sql_key_keep,
+    &tk_sql_key_give_back,
+    &tk_sql_key_look,
 };
 
 static const struct tk_pg_statement *const seat[] = {

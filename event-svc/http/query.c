@@ -19,6 +19,7 @@ struct query *query_new(struct tk_http_req *req)
     struct query *query = tk_alloc(sizeof(*query));
     tk_pg_op_init(&query->op);
     query->req = req;
+    query->keyed = tk_keyed_begin(req, &query->op);
     query->status = 200;
     query->deadline_ms = service->config->request_deadline_ms;
     return query;
@@ -44,29 +45,21 @@ static void refuse(struct query *query, const struct tk_pg_outcome *outcome)
     tk_http_problem(query->req, &TK_PROBLEM_OVERLOADED, NULL);
 }
 
-static void on_done(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
+static void answer(void *arg, const struct tk_pg_outcome *outcome)
 {
-    struct query *query = op->arg;
+    struct query *query = arg;
     if (outcome->step == TK_STEP_OK)
         query->answer(query, outcome);
     else if (outcome->step == TK_STEP_REFUSED)
         refuse(query, outcome);
     else
         problem_step(query->req, query->writes ? outcome->step : TK_STEP_FAILED);
-    free(query);
 }
 
-void query_run(struct query *query, struct tk_pg *pg, query_answer_fn *answer)
+void query_run(struct query *query, struct tk_pg *pg, query_answer_fn *answer_ok)
 {
-    query->answer = answer;
-    query->op.done = on_done;
-    query->op.arg = query;
-    query->op.deadline_us = tk_mono_us() + query->deadline_ms * TK_US_PER_MS;
-    if (tk_pg_submit(pg, &query->op) == TK_OK)
-        return;
-    problem_step(query->req, TK_STEP_FAILED);
-    tk_pg_op_release(&query->op);
-    free(query);
+    query->answer = answer_ok;
+    tk_keyed_run(query->keyed, pg, tk_mono_us() + query->deadline_ms * TK_US_PER_MS, answer, free, query);
 }
 
 static void set_location(struct query *query, const PGresult *rows)

@@ -5,11 +5,14 @@
  *     struct query *q = query_new(req);
  *     organizer_select(&q->op, &id);
  *     query_one(q, catalogue, 200, write_organizer);
+ *
+ * A POST with an Idempotency-Key becomes a keyed write (shared/idempotency/keyed.h) here, unseen by the handler.
  */
 #ifndef EVENT_SVC_HTTP_QUERY_H
 #define EVENT_SVC_HTTP_QUERY_H
 
 #include "shared/http/server.h"
+#include "shared/idempotency/keyed.h"
 #include "shared/json/writer.h"
 #include "shared/pg/pg.h"
 
@@ -33,6 +36,7 @@ struct query_refusal {
 struct query {
     struct tk_pg_op op;
     struct tk_http_req *req;
+    struct tk_keyed *keyed;
     query_answer_fn *answer;
     query_row_fn *row;
     const struct query_refusal *refusals; /* up to one without kind */

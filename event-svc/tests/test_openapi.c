@@ -105,6 +105,9 @@ Test(openapi, problems_are_described_as_they_are)
 {
     static const struct tk_problem_kind *const kinds[] = {
         &TK_PROBLEM_NOT_JSON,
+        &TK_PROBLEM_BAD_KEY,
+        &TK_PROBLEM_REQUEST_IN_PROGRESS,
+        &TK_PROBLEM_KEY_REUSED,
         &TK_PROBLEM_FORBIDDEN,
         &TK_PROBLEM_NOT_FOUND,
         &TK_PROBLEM_METHOD_NOT_ALLOWED,

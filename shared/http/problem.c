@@ -6,12 +6,18 @@
 #include "shared/json/writer.h"
 
 const struct tk_problem_kind TK_PROBLEM_NOT_JSON = {400, "not_json", "The body cannot be read as JSON", 0};
+const struct tk_problem_kind TK_PROBLEM_BAD_KEY = {400, "invalid_idempotency_key",
+                                                   "The Idempotency-Key cannot be used as one", 0};
 const struct tk_problem_kind TK_PROBLEM_NO_IDENTITY = {401, "no_identity", "The request names no valid user", 0};
 const struct tk_problem_kind TK_PROBLEM_FORBIDDEN = {403, "forbidden", "Not allowed", 0};
 const struct tk_problem_kind TK_PROBLEM_NOT_FOUND = {404, "not_found", "No such resource", 0};
 const struct tk_problem_kind TK_PROBLEM_METHOD_NOT_ALLOWED = {405, "method_not_allowed", "Method not allowed here", 0};
 const struct tk_problem_kind TK_PROBLEM_CONFLICT = {409, "conflict", "The resource's state forbids this", 0};
 const struct tk_problem_kind TK_PROBLEM_IN_USE = {409, "in_use", "The resource is in use", 0};
+const struct tk_problem_kind TK_PROBLEM_REQUEST_IN_PROGRESS = {409, "request_in_progress",
+                                                               "A request with this key is at work", 1};
+const struct tk_problem_kind TK_PROBLEM_KEY_REUSED = {422, "idempotency_key_reuse",
+                                                      "The Idempotency-Key belongs to another request", 0};
 const struct tk_problem_kind TK_PROBLEM_TOO_LARGE = {413, "body_too_large", "The body is too large", 0};
 const struct tk_problem_kind TK_PROBLEM_UNSUPPORTED_MEDIA_TYPE = {415, "unsupported_media_type",
                                                                   "The body must be application/json", 0};

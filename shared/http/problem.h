@@ -20,11 +20,14 @@ struct tk_problem_kind {
 };
 
 extern const struct tk_problem_kind TK_PROBLEM_NOT_JSON;               /* 400 not_json */
+extern const struct tk_problem_kind TK_PROBLEM_BAD_KEY;                /* 400 invalid_idempotency_key */
 extern const struct tk_problem_kind TK_PROBLEM_NO_IDENTITY;            /* 401 no_identity */
 extern const struct tk_problem_kind TK_PROBLEM_FORBIDDEN;              /* 403 forbidden */
 extern const struct tk_problem_kind TK_PROBLEM_NOT_FOUND;              /* 404 not_found */
 extern const struct tk_problem_kind TK_PROBLEM_METHOD_NOT_ALLOWED;     /* 405 method_not_allowed */
 extern const struct tk_problem_kind TK_PROBLEM_CONFLICT;               /* 409 conflict */
+extern const struct tk_problem_kind TK_PROBLEM_REQUEST_IN_PROGRESS;    /* 409 request_in_progress: a twin by key */
+extern const struct tk_problem_kind TK_PROBLEM_KEY_REUSED;             /* 422 idempotency_key_reuse */
 extern const struct tk_problem_kind TK_PROBLEM_IN_USE;                 /* 409 in_use */
 extern const struct tk_problem_kind TK_PROBLEM_TOO_LARGE;              /* 413 body_too_large */
 extern const struct tk_problem_kind TK_PROBLEM_UNSUPPORTED_MEDIA_TYPE; /* 415 unsupported_media_type */

@@ -1,7 +1,7 @@
 /*
  * From h2o's request to the handler's: copy what must outlive the client, then check route, access and body, each check
- * answering by itself when it fails. The order is fixed: 400 (framing), 404/405, 403, 401, 413, 503 (overload), 415, 400,
- * so that neither a caller without rights nor one too many costs any parsing.
+ * answering by itself when it fails. The order is fixed: 400 (framing), 404/405, 403, 401, 413, 503 (overload), 400 (key),
+ * 415, 400, so that neither a caller without rights nor one too many costs any parsing.
  */
 #include <openssl/crypto.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "shared/base/clock.h"
 #include "shared/http/server_private.h"
 #include "shared/http/text.h"
+#include "shared/idempotency/fingerprint.h"
 
 /* --- reading the request ------------------------------------------------------------------------------------------- */
 
@@ -76,6 +77,13 @@ static void note_user_id(struct tk_http_req_private *request, struct tk_slice va
     request->seen.user_id = value;
 }
 
+static void note_key(struct tk_http_req_private *request, struct tk_slice value)
+{
+    if (request->seen.idempotency_key.ptr != NULL && !tk_slice_eq(request->seen.idempotency_key, value))
+        request->seen.idempotency_key_twice = true;
+    request->seen.idempotency_key = value;
+}
+
 static void note_header(struct tk_http_req_private *request, const h2o_header_t *header)
 {
     struct tk_slice value = slice_of(header->value);
@@ -90,6 +98,8 @@ static void note_header(struct tk_http_req_private *request, const h2o_header_t 
         tk_http_request_id_accept(value, request->pub.request_id);
     else if (tk_slice_eq(name, TK_SLICE("traceparent")))
         tk_http_traceparent_accept(value, request->pub.traceparent);
+    else if (tk_slice_eq(name, TK_SLICE("idempotency-key")))
+        note_key(request, value);
     else if (tk_slice_eq(name, TK_SLICE("x-internal-api-key")))
         request->seen.internal_key = value;
 }
@@ -202,6 +212,21 @@ static bool check_load(struct tk_http_req_private *request)
     return false;
 }
 
+/** Only a POST creates; internal ones are idempotent by the ids they carry. Elsewhere the header means nothing. */
+static bool check_key(struct tk_http_req_private *request)
+{
+    const struct tk_route *route = request->pub.route;
+    const struct tk_slice key = request->seen.idempotency_key;
+    if (key.ptr == NULL || strcmp(route->method, "POST") != 0 || (route->flags & TK_ROUTE_INTERNAL) != 0)
+        return true;
+    if (request->seen.idempotency_key_twice || tk_idempotency_key_check(key)) {
+        tk_http_problem(&request->pub, &TK_PROBLEM_BAD_KEY, "one Idempotency-Key of 1 to 255 visible ASCII characters");
+        return false;
+    }
+    request->pub.idempotency_key = key;
+    return true;
+}
+
 static bool parse_body(struct tk_http_req_private *request)
 {
     const char *why = NULL;
@@ -244,7 +269,7 @@ int tk_http_on_request(h2o_handler_t *handler, h2o_req_t *h2o)
     struct tk_http_server *server = ((struct tk_http_handler_data *)(void *)handler)->server;
     struct tk_http_req_private *request = request_new(server, h2o);
     if (check_framing(request) && find_route(request) && check_access(request) && check_size(request) &&
-        check_load(request) && check_body(request))
+        check_load(request) && check_key(request) && check_body(request))
         request->pub.route->handler(&request->pub);
     return 0;
 }

@@ -82,11 +82,26 @@ static void send_to_client(struct tk_http_req_private *request, int status, cons
     h2o_send(h2o, &bytes, body.len == 0 || request->is_head || bodiless ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
-/** Ends the request. `owned`, when given, is the buffer `body` lies in. */
+static void keep(struct tk_http_answer *answer, int status, const char *content_type, struct tk_slice body,
+                 struct tk_buf *owned)
+{
+    answer->status = status;
+    answer->content_type = content_type;
+    answer->body = TK_BUF_INIT(body.len > 0 ? body.len : 1);
+    tk_buf_append_slice(&answer->body, body);
+    if (owned != NULL)
+        tk_buf_release(owned);
+}
+
+/** Ends the request, or keeps its answer. `owned`, when given, is the buffer `body` lies in. */
 static void finish(struct tk_http_req *req, int status, const char *content_type, struct tk_slice body,
                    struct tk_buf *owned)
 {
     struct tk_http_req_private *request = req->priv;
+    if (request->capture != NULL) {
+        keep(request->capture, status, content_type, body, owned);
+        return;
+    }
     int64_t took_us = tk_mono_us() - req->received_us;
     tk_http_stats_record(request->stats, status, took_us);
     log_request(request, status, took_us);
@@ -103,7 +118,10 @@ static void finish(struct tk_http_req *req, int status, const char *content_type
 void tk_http_set_header(struct tk_http_req *req, const char *lower_case_name, const char *value)
 {
     h2o_req_t *h2o = req->priv->h2o;
-    if (h2o == NULL)
+    struct tk_http_answer *capture = req->priv->capture;
+    if (capture != NULL && strcmp(lower_case_name, "location") == 0)
+        (void)snprintf(capture->location, sizeof(capture->location), "%s", value);
+    if (h2o == NULL || capture != NULL)
         return;
     h2o_iovec_t name = h2o_strdup(&h2o->pool, lower_case_name, SIZE_MAX);
     h2o_iovec_t copy = h2o_strdup(&h2o->pool, value, SIZE_MAX);
@@ -160,4 +178,16 @@ void tk_http_problem_with(struct tk_http_req *req, const struct tk_problem_kind 
         tk_log(TK_LOG_ERROR, "internal error", TK_KV_STR("request", req->request_id), TK_KV_STR("code", kind->code),
                TK_KV_STR("route", req->route != NULL ? req->route->path : ""));
     finish(req, kind->status, "application/problem+json", tk_buf_slice(&body), &body);
+}
+
+void tk_http_capture(struct tk_http_req *req, struct tk_http_answer *answer)
+{
+    req->priv->capture = answer;
+}
+
+void tk_http_give(struct tk_http_req *req, struct tk_http_answer *answer)
+{
+    if (answer->location[0] != '\0')
+        tk_http_set_header(req, "location", answer->location);
+    tk_http_respond(req, answer->status, answer->content_type, &answer->body);
 }

@@ -82,6 +82,9 @@ struct tk_http_req {
     const struct tk_json *json; /* parsed body in the arena; NULL when there is none */
     struct tk_uuid user_id;     /* from X-User-ID when has_user */
     bool has_user;
+    /* Of a POST that is not internal, checked: 1 to 255 visible ASCII characters; {NULL, 0} when there is none. Like
+     * `body`. */
+    struct tk_slice idempotency_key;
     char request_id[64];  /* X-Request-ID if acceptable (visible ASCII, at most 63), else a UUIDv7 */
     char traceparent[56]; /* W3C trace context, "" when absent or malformed */
     int64_t received_us;  /* monotonic */
@@ -161,5 +164,26 @@ void tk_http_problem(struct tk_http_req *req, const struct tk_problem_kind *kind
 /** The same with validation errors and ready-made extra members (`"lost_seats":[…]`, no braces); both may be NULL. */
 void tk_http_problem_with(struct tk_http_req *req, const struct tk_problem_kind *kind, const char *detail,
                           const struct tk_json_errors *errors, const struct tk_buf *members);
+
+/* --- answers that are kept before they are given -------------------------------------------------------------------- */
+
+#define TK_HTTP_LOCATION_MAX 128 /* bytes, with the NUL */
+
+/** An answer that has not been given yet. */
+struct tk_http_answer {
+    int status;                          /* 0: none */
+    const char *content_type;            /* a constant */
+    char location[TK_HTTP_LOCATION_MAX]; /* "": none */
+    struct tk_buf body;                  /* release, unless it is given */
+};
+
+/**
+ * From now on an answer to `req` does not end it but is put into `answer`; of its headers only Location is kept. NULL ends
+ * that.
+ */
+void tk_http_capture(struct tk_http_req *req, struct tk_http_answer *answer);
+
+/** Answers with what was captured, or stored; `answer` is empty afterwards. */
+void tk_http_give(struct tk_http_req *req, struct tk_http_answer *answer);
 
 #endif

@@ -92,15 +92,18 @@ struct tk_http_req_private {
     h2o_req_t *h2o; /* NULL once the client has gone */
     struct tk_http_exchange *exchange;
     struct tk_http_stats *stats;
-    struct tk_slice method; /* h2o's memory: valid while the handler is being called */
-    struct tk_slice path;   /* without the query */
+    struct tk_http_answer *capture; /* where an answer goes instead of to the client; NULL normally */
+    struct tk_slice method;         /* h2o's memory: valid while the handler is being called */
+    struct tk_slice path;           /* without the query */
     bool is_head;
     bool counted; /* in server->in_flight */
     struct {      /* headers the server itself looks at; valid while the handler is being called */
         struct tk_slice content_type;
         struct tk_slice user_id;
         struct tk_slice internal_key;
+        struct tk_slice idempotency_key;
         bool user_id_twice;
+        bool idempotency_key_twice;
     } seen;
     char target[TK_HTTP_INLINE_TARGET]; /* path and query, when they fit */
 };

@@ -8,6 +8,8 @@
  *     error, NULL, PIPELINE_ABORTED, NULL, …, PIPELINE_SYNC      rolled back
  *     nothing before the deadline, or the socket breaks          unknown
  *
+ * An operation with `more` is sent without its Sync; when its rows are here it may add a step, and then the Sync goes out.
+ *
  * One timer per connection watches the deadline of the first operation in flight. When it fires the connection is dropped:
  * what the server was doing ends by its own statement_timeout.
  *
@@ -43,6 +45,7 @@ struct conn {
     size_t unprepared;        /* PREPARING: prepare results still to come */
     struct tk_link in_flight; /* tk_pg_op, oldest first */
     size_t depth;
+    struct tk_pg_op *open; /* the last in flight, as long as its Sync is held back for `more`; nothing may follow it */
     struct tk_deferred broken;
 };
 
@@ -149,6 +152,7 @@ static void conn_drop(struct conn *conn, const char *why)
            pg->closing ? "database connection closed" : "database connection lost", TK_KV_STR("database", pg->config.name),
            TK_KV_STR("why", why), TK_KV_INT("unknown_operations", lost_count), TK_KV_INT("retry_ms", conn->retry_ms));
     conn->depth = 0;
+    conn->open = NULL;
     conn->state = CONN_DOWN;
     conn_close(conn);
     if (was_up)
@@ -277,22 +281,44 @@ static void watch_deadline(struct conn *conn)
     tk_timer_start(conn->pg->loop, &conn->timer, left_ms, on_conn_timeout, conn);
 }
 
-static void conn_send(struct conn *conn, struct tk_pg_op *op)
+static void conn_flush(struct conn *conn, bool sent)
 {
-    bool sent = true;
-    for (size_t i = 0; sent && i < op->step_count; i++)
-        sent = send_step(conn->pq, &op->steps[i]);
-    sent = sent && PQpipelineSync(conn->pq) == 1;
-    tk_pg_op_release(op); /* libpq has copied the parameters */
-    tk_list_push_back(&conn->in_flight, &op->link);
-    conn->depth++;
-    if (conn->depth == 1)
-        watch_deadline(conn);
     int unflushed = sent ? PQflush(conn->pq) : -1;
     if (unflushed < 0)
         tk_loop_defer(conn->pg->loop, &conn->broken, on_broken, conn);
     else if (unflushed > 0)
         tk_watch_want(conn->watch, TK_WATCH_READ | TK_WATCH_WRITE);
+}
+
+static void conn_send(struct conn *conn, struct tk_pg_op *op)
+{
+    bool sent = true;
+    for (size_t i = 0; sent && i < op->step_count; i++)
+        sent = send_step(conn->pq, &op->steps[i]);
+    if (op->more)
+        conn->open = op;
+    sent = sent && (op->more ? PQsendFlushRequest(conn->pq) : PQpipelineSync(conn->pq)) == 1;
+    tk_pg_op_release(op); /* libpq has copied the parameters */
+    tk_list_push_back(&conn->in_flight, &op->link);
+    conn->depth++;
+    if (conn->depth == 1)
+        watch_deadline(conn);
+    conn_flush(conn, sent);
+}
+
+/* All steps of the open operation have answered, or one has failed: what it still wants to write, and its Sync. */
+static void conn_send_rest(struct conn *conn)
+{
+    struct tk_pg_op *op = conn->open;
+    size_t known = op->step_count;
+    conn->open = NULL;
+    if (op->error == NULL)
+        op->more(op, &op->outcome);
+    assert(op->step_count <= known + 1);
+    bool sent = op->step_count == known || send_step(conn->pq, &op->steps[known]);
+    sent = sent && PQpipelineSync(conn->pq) == 1;
+    tk_pg_op_release(op);
+    conn_flush(conn, sent);
 }
 
 /* The connection with the fewest operations in flight, NULL when all are full. */
@@ -301,7 +327,8 @@ static struct conn *roomiest(struct tk_pg *pg)
     struct conn *best = NULL;
     for (size_t i = 0; i < pg->config.connections; i++) {
         struct conn *conn = &pg->conns[i];
-        if (conn->state != CONN_UP || conn->depth >= pg->config.max_depth || tk_link_is_linked(&conn->broken.link))
+        if (conn->state != CONN_UP || conn->depth >= pg->config.max_depth || conn->open != NULL ||
+            tk_link_is_linked(&conn->broken.link))
             continue;
         if (best == NULL || conn->depth < best->depth)
             best = conn;
@@ -415,7 +442,10 @@ static bool take_next(struct conn *conn, int *nulls)
         PQclear(result);
         complete_first(conn);
     } else {
-        take_result(first_op(&conn->in_flight), result);
+        struct tk_pg_op *op = first_op(&conn->in_flight);
+        take_result(op, result);
+        if (op == conn->open && (op->error != NULL || op->steps_answered == op->step_count))
+            conn_send_rest(conn);
     }
     return conn->pq != NULL && !tk_link_is_linked(&conn->broken.link);
 }

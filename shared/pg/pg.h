@@ -1,7 +1,7 @@
 /**
  * Postgres on the service's event loop: libpq in non-blocking pipeline mode, prepared statements, binary both ways.
  *
- * An operation (tk_pg_op) is one to four statements followed by one Sync: one implicit transaction, one commit. Statements
+ * An operation (tk_pg_op) is one to six statements followed by one Sync: one implicit transaction, one commit. Statements
  * of different operations never share a Sync, since they would fail together. Operations are pipelined: the next is sent
  * before the first has answered, up to a depth per connection; beyond that they wait in a bounded queue.
  *
@@ -26,7 +26,7 @@
 #include "shared/pg/params.h"
 #include "shared/pg/rows.h" /* IWYU pragma: export */
 
-#define TK_PG_MAX_STEPS 4
+#define TK_PG_MAX_STEPS 6
 
 /** A statement, prepared on every connection as it comes up. Static; `name` is unique per database. */
 struct tk_pg_statement {
@@ -69,18 +69,22 @@ struct tk_pg_outcome {
 
 typedef void tk_pg_done_fn(struct tk_pg_op *op, const struct tk_pg_outcome *outcome);
 
+/** Sees the rows of all steps before anything is committed; may add one more step, which then ends the transaction. */
+typedef void tk_pg_more_fn(struct tk_pg_op *op, const struct tk_pg_outcome *so_far);
+
 struct tk_pg_query {
     const struct tk_pg_statement *statement;
     struct tk_params params;
 };
 
-/** Caller-owned; must live until `done` is entered, which may free it. Fill steps, deadline_us, done, arg. */
+/** Caller-owned; must live until `done` is entered, which may free it. Fill steps, deadline_us, done, more, arg. */
 struct tk_pg_op {
     struct tk_link link;
     struct tk_pg_query steps[TK_PG_MAX_STEPS];
     size_t step_count;
     int64_t deadline_us; /* monotonic */
     tk_pg_done_fn *done;
+    tk_pg_more_fn *more; /* NULL, or called once all steps have answered, not after an error; costs the connection a wait */
     void *arg;
     struct tk_pg_outcome outcome; /* this and the following: the module's */
     size_t steps_answered;

@@ -153,6 +153,26 @@ Test(http_server, request_ids_are_echoed_when_harmless_and_made_otherwise)
     }
 }
 
+Test(http_server, a_post_with_a_bad_idempotency_key_is_refused_before_its_body_is_read)
+{
+    web_open(&web, 2000, NULL);
+    const char *bad[] = {"Idempotency-Key:\r\n", "Idempotency-Key: two words\r\n", "Idempotency-Key: caf\xc3\xa9\r\n",
+                         "Idempotency-Key: a\r\nIdempotency-Key: b\r\n"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char request[256];
+        (void)snprintf(request, sizeof(request), "POST /things HTTP/1.1\r\n" JSON_HEADERS "%sContent-Length: 1\r\n\r\n{",
+                       bad[i]);
+        web_ask(&web, request, &reply);
+        cr_expect_eq(reply.status, 400, "for %s", bad[i]);
+        cr_expect(reply_body_contains(&reply, "\"code\":\"invalid_idempotency_key\""), "for %s", bad[i]);
+    }
+    web_ask(&web, "POST /things HTTP/1.1\r\n" JSON_HEADERS "Idempotency-Key: order-1\r\nContent-Length: 2\r\n\r\n{}",
+            &reply);
+    cr_assert_eq(reply.status, 201);
+    web_ask(&web, "GET /things/7 HTTP/1.1\r\nHost: t\r\nIdempotency-Key: two words\r\n\r\n", &reply);
+    cr_assert_eq(reply.status, 200, "means nothing there");
+}
+
 Test(http_server, a_traceparent_reaches_the_handler_only_when_well_formed)
 {
     web_open(&web, 2000, NULL);

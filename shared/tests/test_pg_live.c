@@ -281,3 +281,86 @@ Test(pg_live, operations_spread_over_connections)
         run_until_answered(&naps[i]);
     cr_assert_lt(tk_mono_us() - started, 900 * TK_US_PER_MS, "four naps of 300 ms side by side");
 }
+
+/* --- more ---------------------------------------------------------------------------------------------------------- */
+
+static int more_calls;
+
+static void insert_the_count(struct tk_pg_op *op, const struct tk_pg_outcome *so_far)
+{
+    more_calls++;
+    tk_params_i64(tk_pg_op_step(op, &INSERT), 100 + tk_row_i64(so_far->rows[op->step_count - 1], 0, 0));
+}
+
+static void add_nothing(struct tk_pg_op *op, const struct tk_pg_outcome *so_far)
+{
+    (void)op;
+    (void)so_far;
+    more_calls++;
+}
+
+static int64_t rows_stored(void)
+{
+    struct answer count;
+    prepare(&count, 2000);
+    tk_pg_op_step(&count.op, &COUNT);
+    submit(&count);
+    run_until_answered(&count);
+    return count.first;
+}
+
+Test(pg_live, more_is_written_in_the_transaction_whose_rows_it_has_seen)
+{
+    struct answer answer;
+    struct answer behind;
+    open_pg(1, 8, 8);
+    prepare(&answer, 2000);
+    add_i64(&answer, &INSERT, 1);
+    tk_pg_op_step(&answer.op, &COUNT);
+    answer.op.more = insert_the_count;
+    prepare(&behind, 2000);
+    tk_pg_op_step(&behind.op, &COUNT);
+    submit(&answer);
+    submit(&behind); /* must not slip into the open transaction */
+    run_until_answered(&answer);
+    run_until_answered(&behind);
+    cr_assert_eq(answer.step, TK_STEP_OK);
+    cr_assert_eq(more_calls, 1);
+    cr_assert_eq(behind.first, 2, "sees both rows");
+}
+
+Test(pg_live, what_more_adds_fails_or_holds_with_the_rest)
+{
+    struct answer answer;
+    open_pg(1, 8, 8);
+    prepare(&answer, 2000);
+    add_i64(&answer, &INSERT, 101);
+    tk_pg_op_step(&answer.op, &COUNT);
+    answer.op.more = insert_the_count; /* 101 again */
+    submit(&answer);
+    run_until_answered(&answer);
+    cr_assert_eq(answer.step, TK_STEP_REFUSED);
+    cr_assert_eq(rows_stored(), 0);
+    prepare(&answer, 2000);
+    add_i64(&answer, &INSERT, 1);
+    add_i64(&answer, &DIVIDE, 0);
+    answer.op.more = insert_the_count;
+    submit(&answer);
+    run_until_answered(&answer);
+    cr_assert_eq(answer.step, TK_STEP_REFUSED);
+    cr_assert_eq(more_calls, 1, "not after an error");
+    cr_assert_eq(rows_stored(), 0);
+}
+
+Test(pg_live, more_may_add_nothing)
+{
+    struct answer answer;
+    open_pg(1, 8, 8);
+    prepare(&answer, 2000);
+    add_i64(&answer, &INSERT, 1);
+    answer.op.more = add_nothing;
+    submit(&answer);
+    run_until_answered(&answer);
+    cr_assert_eq(answer.step, TK_STEP_OK);
+    cr_assert_eq(rows_stored(), 1);
+}

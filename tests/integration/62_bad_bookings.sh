@@ -68,7 +68,7 @@ refused_seats "an unknown price tier" /seats/0/price_tier_id \
     "[{\"session_seat_id\": \"${SEATS[0]}\", \"price_tier_id\": \"$NOBODY\"}]"
 refused "an unknown session" POST "$RESERVATIONS" 404 not_found - \
     "{\"session_id\": \"$NOBODY\", \"seats\": [{\"session_seat_id\": \"${SEATS[0]}\"}]}" -H "$ME"
-refused "a key that is too long" POST "$RESERVATIONS" 422 validation_failed - "$GOOD" -H "$ME" \
+refused "a key that is too long" POST "$RESERVATIONS" 400 invalid_idempotency_key - "$GOOD" -H "$ME" \
     -H "Idempotency-Key: $(repeat k 300)"
 
 # --- price tiers

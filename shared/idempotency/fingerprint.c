@@ -1,5 +1,5 @@
 /* SHA-256 fingerprints of requests and keys. */
-#include "booking-svc/domain/request_hash.h"
+#include "shared/idempotency/fingerprint.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
@@ -8,9 +8,9 @@
 
 #define SHA256_BYTES 32
 
-enum tk_err idempotency_key_check(struct tk_slice key)
+enum tk_err tk_idempotency_key_check(struct tk_slice key)
 {
-    if (key.len == 0 || key.len > IDEMPOTENCY_KEY_MAX)
+    if (key.len == 0 || key.len > TK_IDEMPOTENCY_KEY_MAX)
         return TK_ERR_INVALID;
     for (size_t i = 0; i < key.len; i++) {
         if (key.ptr[i] < '!' || key.ptr[i] > '~')
@@ -39,20 +39,20 @@ static void digest(const struct tk_slice *parts, size_t count, uint8_t out[SHA25
     EVP_MD_CTX_free(ctx);
 }
 
-void request_hash(struct tk_slice method, struct tk_slice path, struct tk_slice body, char out[REQUEST_HASH_LEN + 1])
+void tk_request_hash(struct tk_slice method, struct tk_slice path, struct tk_slice body, char out[TK_REQUEST_HASH_LEN + 1])
 {
     const struct tk_slice parts[] = {method, path, body};
     uint8_t sha[SHA256_BYTES];
     digest(parts, sizeof(parts) / sizeof(parts[0]), sha);
-    struct tk_buf text = TK_BUF_INIT(REQUEST_HASH_LEN);
+    struct tk_buf text = TK_BUF_INIT(TK_REQUEST_HASH_LEN);
     tk_base64url_append(&text, sha, sizeof(sha));
-    assert(text.len == REQUEST_HASH_LEN);
-    memcpy(out, text.ptr, REQUEST_HASH_LEN);
-    out[REQUEST_HASH_LEN] = '\0';
+    assert(text.len == TK_REQUEST_HASH_LEN);
+    memcpy(out, text.ptr, TK_REQUEST_HASH_LEN);
+    out[TK_REQUEST_HASH_LEN] = '\0';
     tk_buf_release(&text);
 }
 
-struct tk_uuid idempotency_slot(const struct tk_uuid *user_id, struct tk_slice key)
+struct tk_uuid tk_idempotency_slot(const struct tk_uuid *user_id, struct tk_slice key)
 {
     const struct tk_slice parts[] = {{.ptr = (const char *)user_id->bytes, .len = sizeof(user_id->bytes)}, key};
     uint8_t sha[SHA256_BYTES];
