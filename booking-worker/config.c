@@ -57,6 +57,8 @@ const struct tk_setting worker_settings[] = {
      "Age of a payment attempt that nobody settled before booking-svc is asked to.", 0},
     {"CONSISTENCY_GRACE_SECONDS", TK_SETTING_INT, MEMBER(consistency_grace_s), "30", 0, 3600, "s",
      "How long the databases may differ over work under way before the audit and `verify` call it a divergence.", 0},
+    {"AUDIT_INTERVAL_SECONDS", TK_SETTING_INT, MEMBER(audit_interval_s), "10", 1, 3600, "s",
+     "Pause between two slices (2,000 holds) of the audit behind double_sold_seats, stranded_seats and orphan_holds.", 0},
     {"OUTBOX_MAX_AGE_SECONDS", TK_SETTING_INT, MEMBER(outbox_max_age_s), "60", 1, 86400, "s",
      "Age of a message in the outbox that `verify` calls a divergence.", 0},
     {"LOG_LEVEL", TK_SETTING_LEVEL, MEMBER(log_level), "info", 0, 0, "", "debug, info, warning or error.", 0},

@@ -9,7 +9,6 @@
 /* As in event_ledger.c. */
 #define SEAT_DIGEST   "sum(uuid_hash_extended(session_seat_id, 0) >> 16 & 281474976710655)::bigint AS digest"
 #define LIVE_STATUSES "('active', 'paying', 'confirmed')"
-#define NEXT_IN_LINE  "1000"
 
 /* Tombstones have no items, and may have no history; history of yesterday may have been purged. */
 static const struct tk_pg_statement declare_statement = {
@@ -51,13 +50,8 @@ static const struct tk_pg_statement look_statement = {
     "SELECT id, session_id, status::text, (extract(epoch FROM now() - expiry_time) * 1000000)::bigint FROM reservations "
     "WHERE id = ANY($1::uuid[])"};
 
-static const struct tk_pg_statement outbox_age_statement = {
-    "booking_outbox_age", "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::bigint "
-                          "FROM (SELECT created_at FROM outbox ORDER BY id LIMIT " NEXT_IN_LINE ") AS next"};
-
-static const struct tk_pg_statement *const statements[] = {&ledger_fetch_statement, &declare_statement,
-                                                           &booked_twice_statement, &old_messages_statement,
-                                                           &look_statement,         &outbox_age_statement};
+static const struct tk_pg_statement *const statements[] = {
+    &ledger_fetch_statement, &declare_statement, &booked_twice_statement, &old_messages_statement, &look_statement};
 
 struct booking_ledger {
     struct tk_pgs *pg;
@@ -199,15 +193,4 @@ enum tk_err booking_ledger_look(struct booking_ledger *ledger, struct ledger_ent
     enum tk_err err = step == TK_STEP_OK ? read_look(op.outcome.rows[0], entries, count) : TK_ERR_UNAVAILABLE;
     tk_pgs_release(&op);
     return err;
-}
-
-enum tk_err booking_ledger_outbox_age(struct booking_ledger *ledger, int64_t *age_s)
-{
-    struct tk_pg_op op;
-    tk_pg_op_init(&op);
-    tk_pg_op_step(&op, &outbox_age_statement);
-    enum tk_step step = tk_pgs_run(ledger->pg, &op);
-    *age_s = step == TK_STEP_OK ? tk_row_i64(op.outcome.rows[0], 0, 0) : 0;
-    tk_pgs_release(&op);
-    return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
 }

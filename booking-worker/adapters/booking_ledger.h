@@ -36,7 +36,4 @@ TK_MUSTCHECK enum tk_err booking_ledger_old_messages(struct booking_ledger *ledg
 /** Fills status, session and lateness of these entries' reservations, as they are now. */
 TK_MUSTCHECK enum tk_err booking_ledger_look(struct booking_ledger *ledger, struct ledger_entry *entries, size_t count);
 
-/** Age of the oldest message among those that are next in line, in seconds; 0 when none waits. */
-TK_MUSTCHECK enum tk_err booking_ledger_outbox_age(struct booking_ledger *ledger, int64_t *age_s);
-
 #endif

@@ -10,8 +10,6 @@
 #include "booking-worker/adapters/ledger_cursor.h"
 #include "booking-worker/domain/ledger.h"
 
-#define EVENT_LEDGER_SLICE_MAX 5000 /* holds */
-
 /** The key of a hold; the nil one stands before all. */
 struct hold_key {
     struct tk_uuid session_id;

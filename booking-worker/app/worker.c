@@ -2,6 +2,7 @@
  * Wiring. One thread at a time runs a job, and no two jobs share a connection.
  */
 #include "booking-worker/app/worker.h"
+#include "shared/base/clock.h"
 #include "shared/contract/message.h"
 
 #define CALL_TIMEOUT_MS    5000
@@ -9,10 +10,11 @@
 #define MAX_ANSWER         (1u << 20)
 #define BROKER_TIMEOUT_MS  5000
 #define BROKER_HEARTBEAT_S 5
+#define AUDIT_TIMEOUT_MS   5000
 #define DRAIN_MS           10000
 #define LAST_PASS_MS       2000
 
-enum job_index { JOB_EXPIRE, JOB_RELAY, JOB_SWEEP, JOB_SETTLE, JOB_PURGE };
+enum job_index { JOB_EXPIRE, JOB_RELAY, JOB_SWEEP, JOB_SETTLE, JOB_PURGE, JOB_AUDIT };
 
 void worker_register_metrics(void)
 {
@@ -20,6 +22,7 @@ void worker_register_metrics(void)
     sweep_orphans_register_metrics();
     settle_payments_register_metrics();
     purge_old_register_metrics();
+    audit_register_metrics();
     schedule_register_metrics();
 }
 
@@ -87,6 +90,17 @@ static void init_upkeep(struct worker *worker, const struct worker_config *confi
     worker->purge = (struct purge_old){.store = upkeep_store_new("worker-purge", config->database_url)};
 }
 
+static void init_audit(struct worker *worker, const struct worker_config *config)
+{
+    int64_t grace_us = config->consistency_grace_s * TK_US_PER_S;
+    worker->audit.events = event_ledger_new("worker-audit", config->event_database_url, AUDIT_TIMEOUT_MS);
+    worker->audit.bookings = booking_ledger_new("worker-audit", config->database_url, AUDIT_TIMEOUT_MS);
+    worker->audit.patience.grace_us = grace_us;
+    worker->audit.patience.stuck_us = grace_us + config->paying_settle_after_s * TK_US_PER_S;
+    worker->audit.grace_us = grace_us;
+    worker->audit.interval_ms = config->audit_interval_s * 1000;
+}
+
 static void init_job(struct worker *worker, enum job_index index, const char *name, job_fn *run, void *arg)
 {
     worker->jobs[index].name = name;
@@ -103,6 +117,7 @@ static void init_schedule(struct worker *worker)
     init_job(worker, JOB_SWEEP, "sweep_orphans", sweep_orphans_run, &worker->sweep);
     init_job(worker, JOB_SETTLE, "settle_payments", settle_payments_run, &worker->settle);
     init_job(worker, JOB_PURGE, "purge_old", purge_old_run, &worker->purge);
+    init_job(worker, JOB_AUDIT, "audit", audit_run, &worker->audit);
     worker->schedule.jobs = worker->jobs;
     worker->schedule.job_count = WORKER_JOBS;
     worker->schedule.drain_ms = DRAIN_MS;
@@ -129,6 +144,7 @@ enum tk_err worker_init(struct worker *worker, const struct worker_config *confi
         return err;
     init_sweep(worker, config);
     init_upkeep(worker, config);
+    init_audit(worker, config);
     init_schedule(worker);
     init_pages(worker, config);
     return TK_OK;
@@ -147,4 +163,6 @@ void worker_release(struct worker *worker)
     upkeep_store_free(worker->settle.store);
     http_caller_free(worker->settle.booking_svc);
     upkeep_store_free(worker->purge.store);
+    event_ledger_free(worker->audit.events);
+    booking_ledger_free(worker->audit.bookings);
 }

@@ -5,6 +5,7 @@
 #define BOOKING_WORKER_APP_WORKER_H
 
 #include "booking-worker/adapters/schedule.h"
+#include "booking-worker/app/audit.h"
 #include "booking-worker/app/expire_holds.h"
 #include "booking-worker/app/purge_old.h"
 #include "booking-worker/app/relay_outbox.h"
@@ -13,7 +14,7 @@
 #include "booking-worker/app/sweep_orphans.h"
 #include "booking-worker/config.h"
 
-#define WORKER_JOBS  5
+#define WORKER_JOBS  6
 #define WORKER_PAGES 4
 
 struct worker {
@@ -24,6 +25,7 @@ struct worker {
     struct sweep_orphans sweep;
     struct settle_payments settle;
     struct purge_old purge;
+    struct audit audit;
     struct scheduled_job jobs[WORKER_JOBS];
     struct schedule schedule;
     struct status_pages pages;

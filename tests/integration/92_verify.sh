@@ -140,6 +140,41 @@ agrees_while_selling() {
     expect "status at the end: $(cat "$WORK/verify")" "$VERDICT" 0
 }
 
+gauge() { curl -s "$INSTANCE_URL/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
+
+audited_by_a_worker() {
+    quietly instance_start booking-worker DATABASE_URL="$(scratch_url $SCRATCH_BOOKING)" \
+        EVENT_DATABASE_URL="$(scratch_url $SCRATCH_EVENT)" AUDIT_INTERVAL_SECONDS=1 CONSISTENCY_GRACE_SECONDS=1 \
+        EVENT_SERVICE_URL=http://127.0.0.1:1 BOOKING_SERVICE_URL=http://127.0.0.1:1 RABBITMQ_URL=amqp://127.0.0.1:1/%2F
+    eventually 5 "rounds of the audit" 1 gauge_exists audit_round_seconds
+    expect "at first" "$(gauge double_sold_seats) $(gauge stranded_seats) $(gauge orphan_holds) $(gauge outbox_age_seconds)" "0 0 0 0"
+}
+
+gauge_exists() { gauge "$1" | grep -c .; }
+
+# A copy of the stack with nobody to mend it: the worker's other jobs cannot reach what they need.
+gauges_tell() {
+    scratch_event_sql "UPDATE session_seats SET reservation_id = '$ACTIVE', status = 'reserved' WHERE session_seat_id = '$SOLD_SEAT'"
+    eventually 10 "double_sold_seats" 1 gauge double_sold_seats
+    scratch_event_sql "UPDATE session_seats SET reservation_id = '$CONFIRMED', status = 'sold' WHERE session_seat_id = '$SOLD_SEAT'"
+    eventually 10 "double_sold_seats, mended" 0 gauge double_sold_seats
+    scratch_booking_sql "UPDATE reservations SET status = 'cancelled' WHERE id = '$ACTIVE'"
+    eventually 10 "stranded_seats" 2 gauge stranded_seats
+    expect "orphan_holds" "$(gauge orphan_holds)" 0
+    scratch_booking_sql "DELETE FROM reservations WHERE id = '$ACTIVE'"
+    eventually 10 "stranded_seats before the deadline" 0 gauge stranded_seats
+    scratch_event_sql "UPDATE holds SET reserved_until = now() - interval '1 hour' WHERE reservation_id = '$ACTIVE'"
+    eventually 10 "orphan_holds" 1 gauge orphan_holds
+    expect "stranded_seats" "$(gauge stranded_seats)" 2
+    scratch_booking_sql "INSERT INTO outbox VALUES ('$NOBODY', 'reservation.confirmed', '{}', NULL, now() - interval '1 hour')"
+    eventually 10 "an hour of outbox_age_seconds" 36 outbox_age_hundreds
+    instance_end TERM
+    expect "exit status" $? 0
+    heal
+}
+
+outbox_age_hundreds() { echo $(($(gauge outbox_age_seconds) / 100)); }
+
 leave_no_scratch() {
     local name
     for name in $SCRATCH_EVENT $SCRATCH_BOOKING; do
@@ -209,6 +244,8 @@ if [ "$PRIVATE" = yes ]; then
     check "verify: the healthy pair still agrees" agrees
     check "verify: 2 when it cannot be found out" cannot_tell
     check "verify: no false alarm while seats are sold" agrees_while_selling
+    check "the worker's audit: gauges of a healthy pair are 0" audited_by_a_worker
+    check "the worker's audit: double_sold_seats, stranded_seats, orphan_holds, outbox_age_seconds" gauges_tell
     check "verify leaves nothing behind" leave_no_scratch
 else
     skip "verify sees every kind of divergence" "damages copies of the databases; --private does it"
