@@ -173,14 +173,14 @@ static void call_encode(const struct seat_call *call, struct tk_buf *body)
     assert(!body->overflow); /* MAX_WEIGHT seats and TK_SEAT_API_MAX_ITEMS items fit */
 }
 
-/** Half of the time for the first try, the rest for the second; never longer than the most patient item waits. */
+/** Half of the time for the first try, the rest for the second; never longer than the least patient item can wait. */
 static int64_t try_timeout_ms(const struct seat_call *call)
 {
     const int64_t half_ms = call->queue->client->timeout_ms / 2;
     const int64_t now_us = tk_mono_us();
-    int64_t left_us = 0;
+    int64_t left_us = INT64_MAX;
     for (size_t i = 0; i < call->count; i++) {
-        if (call->items[i]->deadline_us - now_us > left_us)
+        if (call->items[i]->deadline_us - now_us < left_us)
             left_us = call->items[i]->deadline_us - now_us;
     }
     const int64_t left_ms = left_us / TK_US_PER_MS / (call->second_try ? 1 : 2);

@@ -8,11 +8,11 @@
 #include "shared/base/fault.h"
 #include "shared/base/mem.h"
 
-#define CALM_MS     2000 /* at the beginning: the first sales happen undisturbed */
-#define TRACKS      2    /* faults that may be under way at the same time, drawn from streams of their own */
-#define MAX_LINE    256
-#define MAX_WORD    64
-#define MAX_SKIPPED 8
+#define CALM_MS        2000 /* at the beginning: the first sales happen undisturbed */
+#define CRASH_EVERY_MS 1500
+#define MAX_LINE       256
+#define MAX_WORD       64
+#define MAX_SKIPPED    8
 
 const char *const PROCESS_NAMES[PROCESS_COUNT] = {"event-svc", "booking-svc", "booking-worker",
                                                   "postgres",  "redis",       "rabbitmq"};
@@ -28,6 +28,9 @@ static const char *const FAULT_NAMES[FAULT_COUNT] = {"kill", "stop",  "term",   
 
 #define POINT_NAME(name, program) #name,
 static const char *const POINT_NAMES[TK_FAULT_POINT_COUNT] = {TK_FAULT_POINTS(POINT_NAME)};
+
+/* What may be under way at the same time, each drawn from a stream of its own. */
+enum track { TRACK_PROCESSES, TRACK_LINKS, TRACK_POINTS, TRACK_COUNT };
 
 /* --- chance -------------------------------------------------------------------------------------------------------- */
 
@@ -56,17 +59,16 @@ struct choice {
 };
 
 static const struct choice PROCESS_CHOICES[] = {
-    {FAULT_KILL, PROCESS_BOOKING_SVC, 8, 0, 1500},     {FAULT_KILL, PROCESS_EVENT_SVC, 8, 0, 1500},
-    {FAULT_KILL, PROCESS_WORKER, 6, 0, 3000},          {FAULT_KILL, PROCESS_POSTGRES, 3, 0, 1500},
-    {FAULT_KILL, PROCESS_REDIS, 4, 0, 4000},           {FAULT_KILL, PROCESS_RABBITMQ, 1, 0, 3000},
-    {FAULT_STOP, PROCESS_BOOKING_SVC, 5, 100, 4000},   {FAULT_STOP, PROCESS_EVENT_SVC, 5, 100, 4000},
-    {FAULT_STOP, PROCESS_WORKER, 4, 100, 12000},       {FAULT_STOP, PROCESS_POSTGRES, 3, 100, 3000},
-    {FAULT_STOP, PROCESS_REDIS, 4, 100, 6000},         {FAULT_STOP, PROCESS_RABBITMQ, 3, 100, 8000},
-    {FAULT_TERM, PROCESS_BOOKING_SVC, 2, 0, 1000},     {FAULT_TERM, PROCESS_EVENT_SVC, 2, 0, 1000},
-    {FAULT_TERM, PROCESS_WORKER, 1, 0, 1000},          {FAULT_FLUSH, PROCESS_REDIS, 3, 0, 0},
-    {FAULT_CRASH, PROCESS_COUNT, 24, 0, 3000},         {FAULT_FILL, PROCESS_POSTGRES, 1, 2000, 5000},
-    {FAULT_CLOCK, PROCESS_BOOKING_SVC, 2, 1000, 8000}, {FAULT_CLOCK, PROCESS_EVENT_SVC, 2, 1000, 8000},
-    {FAULT_CLOCK, PROCESS_WORKER, 2, 1000, 8000},
+    {FAULT_KILL, PROCESS_BOOKING_SVC, 8, 0, 1500},   {FAULT_KILL, PROCESS_EVENT_SVC, 8, 0, 1500},
+    {FAULT_KILL, PROCESS_WORKER, 6, 0, 3000},        {FAULT_KILL, PROCESS_POSTGRES, 3, 0, 1500},
+    {FAULT_KILL, PROCESS_REDIS, 4, 0, 4000},         {FAULT_KILL, PROCESS_RABBITMQ, 1, 0, 3000},
+    {FAULT_STOP, PROCESS_BOOKING_SVC, 5, 100, 4000}, {FAULT_STOP, PROCESS_EVENT_SVC, 5, 100, 4000},
+    {FAULT_STOP, PROCESS_WORKER, 4, 100, 12000},     {FAULT_STOP, PROCESS_POSTGRES, 3, 100, 3000},
+    {FAULT_STOP, PROCESS_REDIS, 4, 100, 6000},       {FAULT_STOP, PROCESS_RABBITMQ, 3, 100, 8000},
+    {FAULT_TERM, PROCESS_BOOKING_SVC, 2, 0, 1000},   {FAULT_TERM, PROCESS_EVENT_SVC, 2, 0, 1000},
+    {FAULT_TERM, PROCESS_WORKER, 1, 0, 1000},        {FAULT_FLUSH, PROCESS_REDIS, 3, 0, 0},
+    {FAULT_FILL, PROCESS_POSTGRES, 1, 2000, 5000},   {FAULT_CLOCK, PROCESS_BOOKING_SVC, 2, 1000, 8000},
+    {FAULT_CLOCK, PROCESS_EVENT_SVC, 2, 1000, 8000}, {FAULT_CLOCK, PROCESS_WORKER, 2, 1000, 8000},
 };
 
 static const struct choice LINK_CHOICES[] = {
@@ -75,10 +77,19 @@ static const struct choice LINK_CHOICES[] = {
     {FAULT_RESET, 0, 4, 0, 0},
 };
 
+/* Points in the hot path are passed hundreds of times a second, the others now and then: those are armed at once. */
+static struct event draw_crash(uint64_t *chance)
+{
+    struct event event = {.fault = FAULT_CRASH};
+    event.target = (int)chance_between(chance, 0, TK_FAULT_POINT_COUNT - 1);
+    event.for_ms = chance_between(chance, 0, CRASH_EVERY_MS);
+    event.argument = chance_between(chance, 0, 1) ? 1 : chance_between(chance, 2, 20);
+    return event;
+}
+
 static bool possible(const struct choice *choice, struct plan_means means)
 {
-    return (choice->fault != FAULT_CRASH || means.crash_points) && (choice->fault != FAULT_FILL || means.disks) &&
-           (choice->fault != FAULT_CLOCK || means.clocks);
+    return (choice->fault != FAULT_FILL || means.disks) && (choice->fault != FAULT_CLOCK || means.clocks);
 }
 
 static const struct choice *draw(const struct choice *choices, size_t count, struct plan_means means, uint64_t *chance)
@@ -104,8 +115,6 @@ static int64_t draw_argument(enum fault fault, uint64_t *chance)
     case FAULT_TRUNCATE:
     case FAULT_CHOP: /* within the first answer, or some hundred answers later */
         return chance_between(chance, 0, 1) ? chance_between(chance, 1, 400) : chance_between(chance, 1000, 200000);
-    case FAULT_CRASH:
-        return chance_between(chance, 1, 12);
     case FAULT_CLOCK:
         return SKEWS_MS[chance_between(chance, 0, (int64_t)(sizeof(SKEWS_MS) / sizeof(SKEWS_MS[0])) - 1)];
     default:
@@ -113,17 +122,17 @@ static int64_t draw_argument(enum fault fault, uint64_t *chance)
     }
 }
 
-static struct event draw_event(int track, struct plan_means means, uint64_t *chance)
+static struct event draw_event(enum track track, struct plan_means means, uint64_t *chance)
 {
-    const bool on_link = track == 1;
+    const bool on_link = track == TRACK_LINKS;
+    if (track == TRACK_POINTS)
+        return draw_crash(chance);
     const struct choice *choice =
         on_link ? draw(LINK_CHOICES, sizeof(LINK_CHOICES) / sizeof(LINK_CHOICES[0]), means, chance)
                 : draw(PROCESS_CHOICES, sizeof(PROCESS_CHOICES) / sizeof(PROCESS_CHOICES[0]), means, chance);
     struct event event = {.fault = choice->fault, .target = (int)choice->process};
     if (on_link)
         event.target = (int)chance_between(chance, 0, LINK_COUNT - 1);
-    else if (choice->fault == FAULT_CRASH)
-        event.target = (int)chance_between(chance, 0, TK_FAULT_POINT_COUNT - 1);
     event.for_ms = chance_between(chance, choice->min_ms, choice->max_ms);
     event.argument = draw_argument(choice->fault, chance);
     return event;
@@ -144,9 +153,9 @@ static int by_time(const void *a, const void *b)
 }
 
 /* Within a track one fault ends before the next begins; what the tracks do overlaps. */
-static void make_track(struct plan *plan, int track, uint64_t seed, struct plan_means means)
+static void make_track(struct plan *plan, enum track track, uint64_t seed, struct plan_means means)
 {
-    uint64_t chance = seed * TRACKS + (uint64_t)track;
+    uint64_t chance = seed * TRACK_COUNT + (uint64_t)track;
     int64_t at_ms = CALM_MS;
     int skipped = 0;
     while (skipped < MAX_SKIPPED) {
@@ -164,8 +173,10 @@ static void make_track(struct plan *plan, int track, uint64_t seed, struct plan_
 void plan_make(struct plan *plan, uint64_t seed, int64_t length_ms, struct plan_means means)
 {
     *plan = (struct plan){.length_ms = length_ms};
-    for (int track = 0; track < TRACKS; track++)
-        make_track(plan, track, seed, means);
+    make_track(plan, TRACK_PROCESSES, seed, means);
+    make_track(plan, TRACK_LINKS, seed, means);
+    if (means.crash_points)
+        make_track(plan, TRACK_POINTS, seed, means);
     qsort(plan->events, plan->count, sizeof(*plan->events), by_time);
 }
 

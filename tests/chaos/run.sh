@@ -5,6 +5,7 @@
 #   --seconds N      length of the schedule (180)
 #   --rate N         purchases a second (150)      --buyers N   connections (200)
 #   --with WORDS     crash, disk, clock, separated by commas: crash points need a build of their own (VARIANT=fault)
+#   --workers N      so many more booking-workers, for the whole run
 #   --schedule FILE  faults from a file instead of the seed; tests/chaos/scenarios has some
 #   --slice          the part of make test: a fixed seed, 20 s, little load
 #   --plan           prints the schedule and ends
@@ -26,6 +27,7 @@ parse() {
         --seconds) LENGTH=$2 && shift ;;
         --rate) RATE=$2 && shift ;;
         --buyers) BUYERS=$2 && shift ;;
+        --workers) export CHAOS_WORKERS=$2 && REPLAY+=" --workers $2" && shift ;;
         --with) WITH=$2 && shift ;;
         --schedule) EXTRA+=(--schedule "$2") REPLAY+=" --schedule $2" && shift ;;
         --slice) SEED=7 LENGTH=20 RATE=60 BUYERS=100 ;;
@@ -33,7 +35,7 @@ parse() {
         --verbose) EXTRA+=(--verbose) ;;
         --keep) KEEP=yes ;;
         *)
-            sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+            sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
             exit 2
             ;;
         esac
@@ -77,6 +79,11 @@ finish() {
     [ -z "${UP:-}" ] || [ "$KEEP" = yes ] || "$HERE/stack.sh" down "$STACK" >"$OUT/down.log" 2>&1 || show_tail "$OUT/down.log"
 }
 
+verify() {
+    DATABASE_URL=$BOOKING_DATABASE_URL EVENT_DATABASE_URL=$EVENT_DATABASE_URL \
+        "$ROOT/build/$VARIANT/booking-worker/verify" --grace 10
+}
+
 keep_logs() {
     rm -rf "$OUT/log"
     cp -r "$STACK/log" "$OUT/log" 2>/dev/null
@@ -106,6 +113,11 @@ main() {
         --seats "$OUT/seats" --port "$LINK_CLIENT_BOOKING" --redis-port "$REDIS_PORT" \
         --event-db "$EVENT_DATABASE_URL" --booking-db "$BOOKING_DATABASE_URL" | tee "$OUT/report"
     status=${PIPESTATUS[0]}
+    verify >"$OUT/verify" 2>&1 || {
+        complain "verify does not agree"
+        show_tail "$OUT/verify"
+        status=1
+    }
     sort "$STACK/restarts" 2>/dev/null >"$OUT/restarts"
     keep_logs
     return "$status"

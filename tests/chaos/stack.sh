@@ -124,13 +124,31 @@ up() {
     for name in $SERVICES; do
         service_await "$name" || return 1
     done
+    more_workers "${CHAOS_WORKERS:-0}"
+}
+
+# Nobody harms these; they compete with the one that is paused and killed.
+more_workers() {
+    local i
+    proxied booking-worker
+    program_env booking-worker
+    for ((i = 1; i <= $1; i++)); do
+        process_launch "more-$i" "$ROOT" env "${PROGRAM_ENV[@]}" "${PROXIED[@]}" PORT=0 "$(program booking-worker)"
+        echo "more-$i" >>"$RUN_DIR/more"
+    done
 }
 
 down() {
+    local name
     attach
+    if [ -f "$RUN_DIR/more" ]; then
+        while read -r name; do
+            process_stop "$name" TERM 15
+        done <"$RUN_DIR/more"
+    fi
     stack_stop --keep-data
     process_stop proxy TERM 5
-    stack_delete_data && (cd "$RUN_DIR" 2>/dev/null && rm -rf fault clock chaos.env proxy.socket restarts seats.txt)
+    stack_delete_data && (cd "$RUN_DIR" 2>/dev/null && rm -rf fault clock more chaos.env proxy.socket restarts seats.txt)
     rmdir "$RUN_DIR" 2>/dev/null || true
 }
 
