@@ -103,9 +103,12 @@ $(OUT)/tests/sim/sim: $(call obj_of,$(SIM_SRC)) $(SHARED_LIB)
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 # tests/chaos: the driver with its clients and its checker, and the proxy it puts between any two processes.
-CHAOS_PROGRAMS := $(OUT)/tests/chaos/driver $(OUT)/tests/chaos/proxy
-CHAOS_SRC      := $(filter-out tests/chaos/proxy.c,$(wildcard tests/chaos/*.c)) bench/connection.c
+CHAOS_PROGRAMS := $(foreach p,driver proxy shuffler,$(OUT)/tests/chaos/$(p))
+CHAOS_SRC      := $(filter-out %/proxy.c %/shuffler.c,$(wildcard tests/chaos/*.c)) bench/connection.c
 $(OUT)/tests/chaos/driver: $(call obj_of,$(CHAOS_SRC)) $(SHARED_LIB)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(OUT)/tests/chaos/shuffler: $(call obj_of,tests/chaos/shuffler.c tests/chaos/plan.c) $(SHARED_LIB)
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 $(OUT)/tests/chaos/proxy: $(OUT)/tests/chaos/proxy.o $(SHARED_LIB)

@@ -4,7 +4,8 @@
 #   --seed N         what goes wrong and when (default: drawn and printed)
 #   --seconds N      length of the schedule (180)
 #   --rate N         purchases a second (150)      --buyers N   connections (200)
-#   --with WORDS     crash, disk, clock, separated by commas: crash points need a build of their own (VARIANT=fault)
+#   --with WORDS     separated by commas: crash (points; a build of their own, VARIANT=fault), disk (small ones; root), clock (wrong
+#                    ones; package faketime), shuffle (messages tripled, out of order, with garbage between)
 #   --workers N      so many more booking-workers, for the whole run
 #   --schedule FILE  faults from a file instead of the seed; tests/chaos/scenarios has some
 #   --slice          the part of make test: a fixed seed, 20 s, little load
@@ -35,7 +36,7 @@ parse() {
         --verbose) EXTRA+=(--verbose) ;;
         --keep) KEEP=yes ;;
         *)
-            sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+            sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
             exit 2
             ;;
         esac
@@ -45,7 +46,7 @@ parse() {
     REPLAY+=" --seed $SEED --seconds $LENGTH --rate $RATE --buyers $BUYERS${WITH:+ --with $WITH}"
     VARIANT=${VARIANT:-release}
     case $WITH in *crash*) VARIANT=fault ;; esac
-    export VARIANT CHAOS_WITH=$WITH
+    export VARIANT CHAOS_WITH=$WITH CHAOS_SEED=$SEED
 }
 
 build() {
@@ -118,9 +119,10 @@ main() {
         show_tail "$OUT/verify"
         status=1
     }
+    [ ! -s "$STACK/shuffled" ] || say "messages: $(cat "$STACK/shuffled")"
     sort "$STACK/restarts" 2>/dev/null >"$OUT/restarts"
     keep_logs
     return "$status"
 }
 
-main "$@"
+main "$@"; exit

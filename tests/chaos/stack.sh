@@ -4,7 +4,7 @@
 #   start NAME         starts one part (again) and waits until it is healthy or dead
 #   fill NAME | free NAME   takes all room on its disk / gives it back
 #   down               stops everything and deletes the data
-# Environment of `up`: VARIANT, CHAOS_WITH (words of crash, disk, clock).
+# Environment of `up`: VARIANT, CHAOS_SEED, CHAOS_WORKERS, CHAOS_WITH (words of crash, disk, clock, shuffle).
 set -u
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib.sh"
@@ -22,6 +22,8 @@ worker-event EVENT_SERVICE_PORT
 worker-booking BOOKING_SERVICE_PORT
 worker-redis REDIS_PORT
 worker-rabbitmq RABBITMQ_PORT'
+
+FAKETIME=/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1
 
 link_variable() { # booking-event → LINK_BOOKING_EVENT
     local name=${1^^}
@@ -60,6 +62,13 @@ proxied() {
     esac
     if [ -f "$RUN_DIR/fault/$1" ]; then
         PROXIED+=(FAULT_CONTROL="$RUN_DIR/fault/$1")
+    fi
+    if [ -f "$RUN_DIR/clock/$1" ]; then # waits and deadlines run on the monotonic clock, which is never set back
+        PROXIED+=(LD_PRELOAD="$FAKETIME" FAKETIME_TIMESTAMP_FILE="$RUN_DIR/clock/$1" FAKETIME_CACHE_DURATION=1
+            FAKETIME_DONT_FAKE_MONOTONIC=1)
+    fi
+    if [ -f "$RUN_DIR/shuffled" ] && [ "$1" = event-svc ]; then
+        PROXIED+=(RABBITMQ_EXCHANGE=chaos_events RABBITMQ_QUEUE=chaos_queue)
     fi
 }
 
@@ -109,14 +118,61 @@ crash_points() {
     done
 }
 
+# Small enough to be filled in a moment, and in memory: what is tested is ENOSPC, not the disk. RabbitMQ's alarm rings when
+# less than disk_free_limit (1 GB) is left, so its disk is larger than that.
+small_disks() {
+    mkdir -p "$RUN_DIR/postgres" "$RUN_DIR/rabbitmq/data"
+    mount -t tmpfs -o size=400m,mode=700 chaos-postgres "$RUN_DIR/postgres" || die "small disks need root"
+    mount -t tmpfs -o size=1100m chaos-rabbitmq "$RUN_DIR/rabbitmq/data"
+}
+
+disk_of() {
+    case $1 in
+    postgres) echo "$RUN_DIR/postgres" ;;
+    rabbitmq) echo "$RUN_DIR/rabbitmq/data" ;;
+    *) die "$1 has no disk of its own" ;;
+    esac
+}
+
+# Until nothing more fits; what is left is less than a page.
+fill_disk() {
+    local disk
+    disk=$(disk_of "$1")
+    dd if=/dev/zero of="$disk/filler" bs=1M status=none 2>/dev/null
+    dd if=/dev/zero of="$disk/filler.2" bs=512 status=none 2>/dev/null
+}
+
+free_disk() {
+    local disk
+    disk=$(disk_of "$1")
+    rm -f "$disk/filler" "$disk/filler.2"
+}
+
+wrong_clocks() {
+    local name
+    [ -f "$FAKETIME" ] || die "$FAKETIME is missing: apt-get install faketime"
+    mkdir -p "$RUN_DIR/clock"
+    for name in $SERVICES; do
+        echo '+0' >"$RUN_DIR/clock/$name"
+    done
+}
+
+start_shuffler() {
+    process_launch shuffler / "$ROOT/build/$VARIANT/tests/chaos/shuffler" "$RABBITMQ_URL" "${CHAOS_SEED:-1}" "$RUN_DIR/shuffled"
+}
+
 up() {
     local name
     RUN_DIR=$1
     stack_private "$RUN_DIR" && stack_check_ports && settings_save || return 1
     service_settings
     case ${CHAOS_WITH:-} in *crash*) crash_points ;; esac
+    case ${CHAOS_WITH:-} in *disk*) small_disks || return 1 ;; esac
+    case ${CHAOS_WITH:-} in *clock*) wrong_clocks ;; esac
+    case ${CHAOS_WITH:-} in *shuffle*) : >"$RUN_DIR/shuffled" ;; esac
     stack_start_infrastructure && stack_migrate && open_proxy || return 1
     attach
+    [ ! -f "$RUN_DIR/shuffled" ] || start_shuffler || return 1
     for name in $SERVICES; do
         proxied "$name"
         service_launch "$name" "${PROXIED[@]}" || return 1
@@ -146,9 +202,11 @@ down() {
             process_stop "$name" TERM 15
         done <"$RUN_DIR/more"
     fi
+    process_stop shuffler TERM 5
     stack_stop --keep-data
     process_stop proxy TERM 5
-    stack_delete_data && (cd "$RUN_DIR" 2>/dev/null && rm -rf fault clock more chaos.env proxy.socket restarts seats.txt)
+    umount "$RUN_DIR/postgres" "$RUN_DIR/rabbitmq/data" 2>/dev/null
+    stack_delete_data && (cd "$RUN_DIR" 2>/dev/null && rm -rf fault clock more shuffled chaos.env proxy.socket restarts seats.txt)
     rmdir "$RUN_DIR" 2>/dev/null || true
 }
 
@@ -161,9 +219,11 @@ main() {
         attach
         start_part "$3" >>"$RUN_DIR/log/supervisor.log" 2>&1
         ;;
+    fill) fill_disk "$3" ;;
+    free) free_disk "$3" ;;
     down) down ;;
     *) die "unknown verb $verb" ;;
     esac
 }
 
-main "$@"
+main "$@"; exit
