@@ -9,7 +9,10 @@ const struct tk_problem_kind TK_PROBLEM_NOT_JSON = {400, "not_json", "The body c
 const struct tk_problem_kind TK_PROBLEM_BAD_KEY = {400, "invalid_idempotency_key",
                                                    "The Idempotency-Key cannot be used as one", 0};
 const struct tk_problem_kind TK_PROBLEM_NO_IDENTITY = {401, "no_identity", "The request names no valid user", 0};
+const struct tk_problem_kind TK_PROBLEM_INVALID_TOKEN = {401, "invalid_token", "The token is not accepted", 0};
 const struct tk_problem_kind TK_PROBLEM_FORBIDDEN = {403, "forbidden", "Not allowed", 0};
+const struct tk_problem_kind TK_PROBLEM_INSUFFICIENT_SCOPE = {403, "insufficient_scope", "The token does not allow this",
+                                                              0};
 const struct tk_problem_kind TK_PROBLEM_NOT_FOUND = {404, "not_found", "No such resource", 0};
 const struct tk_problem_kind TK_PROBLEM_METHOD_NOT_ALLOWED = {405, "method_not_allowed", "Method not allowed here", 0};
 const struct tk_problem_kind TK_PROBLEM_CONFLICT = {409, "conflict", "The resource's state forbids this", 0};

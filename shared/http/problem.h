@@ -22,7 +22,9 @@ struct tk_problem_kind {
 extern const struct tk_problem_kind TK_PROBLEM_NOT_JSON;               /* 400 not_json */
 extern const struct tk_problem_kind TK_PROBLEM_BAD_KEY;                /* 400 invalid_idempotency_key */
 extern const struct tk_problem_kind TK_PROBLEM_NO_IDENTITY;            /* 401 no_identity */
+extern const struct tk_problem_kind TK_PROBLEM_INVALID_TOKEN;          /* 401 invalid_token */
 extern const struct tk_problem_kind TK_PROBLEM_FORBIDDEN;              /* 403 forbidden */
+extern const struct tk_problem_kind TK_PROBLEM_INSUFFICIENT_SCOPE;     /* 403 insufficient_scope */
 extern const struct tk_problem_kind TK_PROBLEM_NOT_FOUND;              /* 404 not_found */
 extern const struct tk_problem_kind TK_PROBLEM_METHOD_NOT_ALLOWED;     /* 405 method_not_allowed */
 extern const struct tk_problem_kind TK_PROBLEM_CONFLICT;               /* 409 conflict */

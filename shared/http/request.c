@@ -1,9 +1,9 @@
 /*
  * From h2o's request to the handler's: copy what must outlive the client, then check route, access and body, each check
- * answering by itself when it fails. The order is fixed: 400 (framing), 404/405, 403, 401, 413, 503 (overload), 400 (key),
- * 415, 400, so that neither a caller without rights nor one too many costs any parsing.
+ * answering by itself when it fails. The order is fixed: 400 (framing), 404/405, 403 (internal key), 503 (overload), 401
+ * and 403 (identity), 413, 400 (key), 415, 400, so that one too many costs no signature and a caller without rights no
+ * parsing.
  */
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "shared/base/clock.h"
@@ -91,6 +91,11 @@ static void note_header(struct tk_http_req_private *request, const h2o_header_t 
         request->seen.content_type = value;
         return;
     }
+    if (header->name == &H2O_TOKEN_AUTHORIZATION->buf) {
+        request->seen.authorization_twice = request->seen.authorization.ptr != NULL;
+        request->seen.authorization = value;
+        return;
+    }
     struct tk_slice name = slice_of(*header->name);
     if (tk_slice_eq(name, TK_SLICE("x-user-id")))
         note_user_id(request, value);
@@ -170,29 +175,6 @@ static bool find_route(struct tk_http_req_private *request)
     return true;
 }
 
-static bool is_internal_caller(const struct tk_http_req_private *request)
-{
-    struct tk_slice key = tk_slice_of(request->server->config.internal_api_key);
-    struct tk_slice given = request->seen.internal_key;
-    return key.len == 0 || (given.len == key.len && CRYPTO_memcmp(given.ptr, key.ptr, key.len) == 0);
-}
-
-static bool check_access(struct tk_http_req_private *request)
-{
-    unsigned flags = request->pub.route->flags;
-    if ((flags & TK_ROUTE_INTERNAL) != 0 && !is_internal_caller(request)) {
-        tk_http_problem(&request->pub, &TK_PROBLEM_FORBIDDEN, "X-Internal-Api-Key is missing or wrong");
-        return false;
-    }
-    request->pub.has_user = request->seen.user_id.ptr != NULL && !request->seen.user_id_twice &&
-                            tk_uuid_parse(request->seen.user_id, &request->pub.user_id) == TK_OK;
-    if ((flags & TK_ROUTE_USER) != 0 && !request->pub.has_user) {
-        tk_http_problem(&request->pub, &TK_PROBLEM_NO_IDENTITY, "X-User-ID must be a UUID");
-        return false;
-    }
-    return true;
-}
-
 static bool check_size(struct tk_http_req_private *request)
 {
     const struct tk_route *route = request->pub.route;
@@ -268,8 +250,8 @@ int tk_http_on_request(h2o_handler_t *handler, h2o_req_t *h2o)
 {
     struct tk_http_server *server = ((struct tk_http_handler_data *)(void *)handler)->server;
     struct tk_http_req_private *request = request_new(server, h2o);
-    if (check_framing(request) && find_route(request) && check_access(request) && check_size(request) &&
-        check_load(request) && check_key(request) && check_body(request))
+    if (check_framing(request) && find_route(request) && tk_http_check_internal_key(request) && check_load(request) &&
+        tk_http_check_identity(request) && check_size(request) && check_key(request) && check_body(request))
         request->pub.route->handler(&request->pub);
     return 0;
 }

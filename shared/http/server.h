@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/auth/auth.h"
 #include "shared/base/id.h"
 #include "shared/base/mem.h"
 #include "shared/base/result.h"
@@ -36,11 +37,15 @@ typedef void tk_http_handler(struct tk_http_req *req);
 #define TK_ROUTE_JSON_BODY     1u   /* a JSON object or array body is required: 415, 400 before the handler runs */
 #define TK_ROUTE_OPTIONAL_BODY 2u   /* with JSON_BODY: an empty body is fine whatever the content type */
 #define TK_ROUTE_INTERNAL      4u   /* requires INTERNAL_API_KEY when one is configured (header X-Internal-Api-Key) */
-#define TK_ROUTE_USER          8u   /* X-User-ID must be a UUID: 401 otherwise */
+#define TK_ROUTE_USER          8u   /* a user is required: 401 otherwise */
 #define TK_ROUTE_UNDOCUMENTED  16u  /* not part of openapi.json (assets of /docs) */
 #define TK_ROUTE_PREFIX        32u  /* `path` ends in `/` and matches everything below it */
 #define TK_ROUTE_INSIDE        64u  /* on the internal listener only, when there is one; INTERNAL implies it */
 #define TK_ROUTE_BOTH          128u /* on either listener */
+#define TK_ROUTE_USER_IF_JWT   256u /* as USER when there are tokens; the local stack answers without a user too */
+/* Rights a token must carry, by position in struct tk_token_rules.scopes; nothing is checked without tokens. */
+#define TK_ROUTE_SCOPE(bit)       (1u << (16 + (bit)))
+#define TK_ROUTE_SCOPES_OF(flags) ((flags) >> 16)
 
 /** One row of a service's routing table; the same path may appear once per method. */
 struct tk_route {
@@ -62,6 +67,7 @@ struct tk_http_config {
     size_t max_connections;       /* beyond it new connections are closed at once */
     const char *internal_api_key; /* "" or NULL: internal routes are open */
     const char *internal_bind;    /* "" or NULL: no internal listener, else see address.h */
+    struct tk_auth *auth;         /* users come from bearer tokens; NULL: X-User-ID is trusted */
     const char *tls_cert;         /* PEM files of certificate chain and key, for TCP listeners; "" or NULL: plain HTTP */
     const char *tls_key;
     void *app; /* handed to handlers as req->app */
@@ -80,7 +86,7 @@ struct tk_http_req {
     struct tk_slice query;      /* raw query string without '?', arena memory */
     struct tk_slice body;       /* raw bytes; valid only during the handler call */
     const struct tk_json *json; /* parsed body in the arena; NULL when there is none */
-    struct tk_uuid user_id;     /* from X-User-ID when has_user */
+    struct tk_uuid user_id;     /* who asks, when has_user */
     bool has_user;
     /* Of a POST that is not internal, checked: 1 to 255 visible ASCII characters; {NULL, 0} when there is none. Like
      * `body`. */

@@ -102,8 +102,10 @@ struct tk_http_req_private {
         struct tk_slice user_id;
         struct tk_slice internal_key;
         struct tk_slice idempotency_key;
+        struct tk_slice authorization;
         bool user_id_twice;
         bool idempotency_key_twice;
+        bool authorization_twice;
     } seen;
     char target[TK_HTTP_INLINE_TARGET]; /* path and query, when they fit */
 };
@@ -112,6 +114,10 @@ struct tk_http_req_private {
 struct tk_http_conn *tk_http_conn_of(h2o_req_t *req);
 /** Monotonic time by which an answer of `bytes` must have left. */
 int64_t tk_http_send_deadline(const struct tk_http_server *server, size_t bytes);
+
+/* identity.c: each answers and returns false, or returns true */
+bool tk_http_check_internal_key(struct tk_http_req_private *request);
+bool tk_http_check_identity(struct tk_http_req_private *request);
 
 /* listen.c */
 /** A non-blocking listening socket. TK_ERR_CONFLICT: the address is in use; TK_ERR_INVALID: no such address. Logged. */

@@ -118,6 +118,8 @@ static const struct tk_route ROUTES[] = {
     {"POST", "/maybe", handle_create, TK_ROUTE_JSON_BODY | TK_ROUTE_OPTIONAL_BODY, 0},
     {"DELETE", "/things/{id}", handle_create, 0, 0},
     {"GET", "/user", handle_user, TK_ROUTE_USER, 0},
+    {"GET", "/mine", handle_user, TK_ROUTE_USER_IF_JWT, 0},
+    {"POST", "/catalog", handle_create, TK_ROUTE_JSON_BODY | TK_ROUTE_SCOPE(0), 0},
     {"GET", "/internal", handle_internal, TK_ROUTE_INTERNAL, 0},
     {"GET", "/park", handle_park, 0, 0},
     {"GET", "/big", handle_big, 0, 0},
