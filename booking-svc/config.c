@@ -40,10 +40,7 @@ const struct tk_setting booking_settings[] = {
      "event-svc, which owns the seats: http[s]://host:port or unix:/path, where its internal routes are.", 0},
     {"EVENT_SERVICE_TIMEOUT_MS", TK_SETTING_INT, MEMBER(event_service_timeout_ms), "2000", 50, 60000, "ms",
      "Time for a call to event-svc, its one repetition included: each try gets half.", 0},
-    {"INTERNAL_API_KEY", TK_SETTING_TEXT, MEMBER(internal_api_key), "", 0, 255, "",
-     "Required by internal routes (X-Internal-Api-Key) and sent to event-svc; empty: they are open.", 1},
-    {"INTERNAL_BIND", TK_SETTING_TEXT, MEMBER(internal_bind), "", 0, 300, "",
-     "Listener of its own for internal routes and /metrics, host:port or unix:/path; empty: they are on PORT.", 0},
+    TK_ACCESS_SETTINGS(MEMBER(access)),
     {"SECRET_KEY", TK_SETTING_TEXT, MEMBER(secret_key), "local-development-only-change-me-please-0001", 16, 1024, "",
      "Signs the QR codes of tickets; changing it makes earlier codes invalid.", 1},
     {"RESERVATION_TIMEOUT_MINUTES", TK_SETTING_INT, MEMBER(reservation_timeout_minutes), "10", 1, 1440, "min",
@@ -80,6 +77,8 @@ const struct tk_setting booking_settings[] = {
 
 const size_t booking_setting_count = sizeof(booking_settings) / sizeof(booking_settings[0]);
 
+const char *const booking_scopes[TK_SCOPES_MAX] = {[BOOKING_SCOPE_PRICING_WRITE] = "pricing:write"};
+
 static void compose_broker_url(struct booking_config *config)
 {
     if (config->rabbitmq_host[0] == '\0')
@@ -105,6 +104,9 @@ static enum tk_err check(const struct booking_config *config)
     tk_mq_url_release(&broker);
     fine &= complain(parsed, "RABBITMQ_URL", "amqp[s]://user:password@host:port/vhost");
     fine &= complain((config->tls_cert[0] == '\0') == (config->tls_key[0] == '\0'), "TLS_CERT, TLS_KEY", "both or neither");
+    fine &= complain(!tk_access_is_jwt(&config->access) || tk_access_is_real_secret(config->secret_key), "SECRET_KEY",
+                     "with AUTH_MODE=jwt 32 bytes at least, and none of the examples");
+    fine &= tk_access_check(&config->access, stderr) == TK_OK;
     return fine ? TK_OK : TK_ERR_INVALID;
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "shared/config/config.h"
+#include "shared/http/access.h"
 #include "shared/log/log.h"
 
 struct booking_config {
@@ -30,8 +31,7 @@ struct booking_config {
     const char *rabbitmq_queue;
     const char *event_service_url;
     int64_t event_service_timeout_ms;
-    const char *internal_api_key;
-    const char *internal_bind;
+    struct tk_access_settings access;
     const char *secret_key;
     int64_t reservation_timeout_minutes;
     int64_t reservation_timeout_seconds; /* 0: the minutes count */
@@ -55,6 +55,10 @@ struct booking_config {
 
 extern const struct tk_setting booking_settings[];
 extern const size_t booking_setting_count;
+
+/** Rights that tokens carry, by name; the routing table uses the positions. */
+enum booking_scope { BOOKING_SCOPE_PRICING_WRITE };
+extern const char *const booking_scopes[TK_SCOPES_MAX];
 
 /** Reads and checks everything together; complaints go to stderr. Text lives as long as the process. */
 TK_MUSTCHECK enum tk_err booking_config_load(struct booking_config *config);

@@ -48,6 +48,7 @@
 struct server {
     struct booking_app app;
     struct tk_http_server *http;
+    struct tk_auth *auth; /* NULL with AUTH_MODE=dev */
     int signals;
     struct tk_watch *signal_watch;
     struct tk_timer drain_timer;
@@ -148,7 +149,7 @@ static enum tk_err open_event_client(struct booking_app *app)
     const struct event_client_config events = {
         .url = app->config->event_service_url,
         .ca_file = app->config->tls_ca,
-        .internal_api_key = app->config->internal_api_key,
+        .internal_api_key = app->config->access.internal_api_key,
         .timeout_ms = app->config->event_service_timeout_ms,
         .max_items = (size_t)app->config->batch_max_items,
         .max_queued = (size_t)app->config->queue_max_items,
@@ -209,8 +210,9 @@ static enum tk_err open_http(struct server *server)
         .max_body = MAX_BODY,
         .io_timeout_ms = IO_TIMEOUT_MS,
         .max_connections = (size_t)config->max_connections,
-        .internal_api_key = config->internal_api_key,
-        .internal_bind = config->internal_bind,
+        .internal_api_key = config->access.internal_api_key,
+        .internal_bind = config->access.internal_bind,
+        .auth = server->auth,
         .tls_cert = config->tls_cert,
         .tls_key = config->tls_key,
         .app = &server->app,
@@ -236,7 +238,7 @@ static void on_drain_poll(void *arg)
         tk_timer_start(server->app.loop, &server->drain_timer, DRAIN_POLL_MS, on_drain_poll, server);
 }
 
-/** SIGHUP reads the TLS files again. The first of the others drains, a second one stops at once. */
+/** SIGHUP reads keys and TLS files again. The first of the others drains, a second one stops at once. */
 static void on_signal(void *arg, unsigned ready)
 {
     (void)ready;
@@ -245,6 +247,7 @@ static void on_signal(void *arg, unsigned ready)
     if (read(server->signals, &info, sizeof(info)) != sizeof(info))
         return;
     if (info.ssi_signo == SIGHUP) {
+        tk_auth_reload(server->auth);
         tk_http_server_reload_tls(server->http);
         return;
     }
@@ -272,9 +275,10 @@ static int block_signals(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static int serve(const struct booking_config *config)
+static int serve(const struct booking_config *config, struct tk_auth *auth)
 {
     static struct server server;
+    server.auth = auth;
     server.signals = block_signals();
     if (server.signals < 0) {
         tk_log(TK_LOG_ERROR, "cannot watch signals", TK_KV_STR("error", strerror(errno)));
@@ -315,12 +319,9 @@ static enum tk_err prepare_database(const struct booking_config *config)
 
 static void warn_about_defaults(const struct booking_config *config)
 {
-    if (config->internal_api_key[0] == '\0')
-        tk_log(TK_LOG_WARNING, "internal routes are open: INTERNAL_API_KEY is not set", TK_KV_STR("service", SERVICE));
     if (strncmp(config->secret_key, "local-development", 17) == 0)
         tk_log(TK_LOG_WARNING, "SECRET_KEY is the development default: tickets can be forged",
                TK_KV_STR("service", SERVICE));
-    tk_log(TK_LOG_WARNING, "X-User-ID is trusted as it comes: put authentication in front", TK_KV_STR("service", SERVICE));
 }
 
 static int verify_qr(const struct booking_config *config, const char *payload)
@@ -358,6 +359,7 @@ static bool run_document(const char *option)
 static int run_configured(int argc, char **argv)
 {
     static struct booking_config config;
+    struct tk_auth *auth;
     if (booking_config_load(&config))
         return 2;
     tk_log_init(SERVICE, config.log_level, strcmp(config.log_format, "json") == 0);
@@ -369,9 +371,9 @@ static int run_configured(int argc, char **argv)
         return usage();
     tk_config_log(booking_settings, booking_setting_count, &config);
     warn_about_defaults(&config);
-    if (prepare_database(&config))
+    if (tk_access_open(&config.access, SERVICE, booking_scopes, &auth) || prepare_database(&config))
         return 1;
-    return serve(&config);
+    return serve(&config, auth);
 }
 
 int main(int argc, char **argv)

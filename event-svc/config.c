@@ -26,10 +26,7 @@ const struct tk_setting event_settings[] = {
      "Queue of reservation messages.", 0},
     {"DEAD_LETTERS_MAX", TK_SETTING_INT, MEMBER(dead_letters_max), "10000", 1, 1000000, "",
      "Dead letters kept in the table; further ones wait in the broker's queue.", 0},
-    {"INTERNAL_API_KEY", TK_SETTING_TEXT, MEMBER(internal_api_key), "", 0, 255, "",
-     "Required on /api/internal routes as X-Internal-Api-Key when set.", 1},
-    {"INTERNAL_BIND", TK_SETTING_TEXT, MEMBER(internal_bind), "", 0, 300, "",
-     "Listener of its own for internal routes and /metrics, host:port or unix:/path; empty: they are on PORT.", 0},
+    TK_ACCESS_SETTINGS(MEMBER(access)),
     {"HOST", TK_SETTING_TEXT, MEMBER(host), "127.0.0.1", 1, 255, "", "Address to listen on.", 0},
     {"PORT", TK_SETTING_INT, MEMBER(port), "8000", 0, 65535, "", "Port to listen on; 0: any free one.", 0},
     {"TLS_CERT", TK_SETTING_TEXT, MEMBER(tls_cert), "", 0, 1024, "",
@@ -69,6 +66,8 @@ const struct tk_setting event_settings[] = {
 
 const size_t event_setting_count = sizeof(event_settings) / sizeof(event_settings[0]);
 
+const char *const event_scopes[TK_SCOPES_MAX] = {[EVENT_SCOPE_CATALOG_WRITE] = "catalog:write"};
+
 static enum tk_err check_tls(const struct event_config *config)
 {
     if ((config->tls_cert[0] == '\0') == (config->tls_key[0] == '\0'))
@@ -96,7 +95,10 @@ enum tk_err event_config_load(struct event_config *config)
     if (config->rabbitmq_host[0] != '\0')
         config->rabbitmq_url = tk_mq_url_compose(config->rabbitmq_host, (int)config->rabbitmq_port, config->rabbitmq_user,
                                                  config->rabbitmq_password);
-    err = check_tls(config);
-    enum tk_err broker = check_broker(config);
-    return err ? err : broker;
+    enum tk_err access = tk_access_check(&config->access, stderr);
+    enum tk_err tls = check_tls(config);
+    err = check_broker(config);
+    if (access)
+        return access;
+    return tls ? tls : err;
 }

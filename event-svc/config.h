@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "shared/config/config.h"
+#include "shared/http/access.h"
 #include "shared/log/log.h"
 
 struct event_config {
@@ -20,8 +21,7 @@ struct event_config {
     const char *rabbitmq_password;
     const char *rabbitmq_exchange;
     const char *rabbitmq_queue;
-    const char *internal_api_key;
-    const char *internal_bind;
+    struct tk_access_settings access;
     const char *host;
     int64_t port;
     const char *tls_cert;
@@ -49,6 +49,10 @@ struct event_config {
 
 extern const struct tk_setting event_settings[];
 extern const size_t event_setting_count;
+
+/** Rights that tokens carry, by name; the routing table uses the positions. */
+enum event_scope { EVENT_SCOPE_CATALOG_WRITE };
+extern const char *const event_scopes[TK_SCOPES_MAX];
 
 /** Reads and checks everything together; complaints go to stderr. Text lives as long as the process. */
 TK_MUSTCHECK enum tk_err event_config_load(struct event_config *config);

@@ -2,28 +2,31 @@
 #include "booking-svc/http/routes.h"
 
 #include "booking-svc/app/create_reservation.h"
+#include "booking-svc/config.h"
 #include "shared/http/standard_routes.h"
 
 #define BOOKING_BODY_MAX 16384 /* bytes; ten seats need about 2,000 */
 
-#define BODY TK_ROUTE_JSON_BODY
-#define USER TK_ROUTE_USER
+#define BODY    TK_ROUTE_JSON_BODY
+#define USER    TK_ROUTE_USER
+#define OWNER   TK_ROUTE_USER_IF_JWT
+#define PRICING TK_ROUTE_SCOPE(BOOKING_SCOPE_PRICING_WRITE)
 
 const struct tk_route booking_routes[] = {
     TK_STANDARD_ROUTES,
-    {"POST", "/api/v1/price-tiers", http_create_price_tier, BODY, BOOKING_BODY_MAX},
+    {"POST", "/api/v1/price-tiers", http_create_price_tier, BODY | PRICING, BOOKING_BODY_MAX},
     {"GET", "/api/v1/price-tiers", http_list_price_tiers, 0, BOOKING_BODY_MAX},
-    {"POST", "/api/v1/admin/price-tiers", http_create_price_tier, BODY, BOOKING_BODY_MAX},
-    {"GET", "/api/v1/admin/price-tiers", http_list_price_tiers, 0, BOOKING_BODY_MAX},
+    {"POST", "/api/v1/admin/price-tiers", http_create_price_tier, BODY | PRICING, BOOKING_BODY_MAX},
+    {"GET", "/api/v1/admin/price-tiers", http_list_price_tiers, PRICING, BOOKING_BODY_MAX},
     {"POST", "/api/v1/reservations", http_create_reservation, BODY | USER, BOOKING_BODY_MAX},
     {"GET", "/api/v1/reservations", http_list_reservations, USER, BOOKING_BODY_MAX},
     {"GET", "/api/v1/reservations/{id}", http_get_reservation, USER, BOOKING_BODY_MAX},
     {"DELETE", "/api/v1/reservations/{id}", http_cancel_reservation, USER, BOOKING_BODY_MAX},
     {"POST", "/api/v1/reservations/{id}/confirm", http_confirm_reservation, BODY | TK_ROUTE_OPTIONAL_BODY | USER,
      BOOKING_BODY_MAX},
-    {"GET", "/api/v1/tickets/user/{user_id}", http_list_tickets, 0, BOOKING_BODY_MAX},
-    {"GET", "/api/v1/tickets/{id}", http_get_ticket, 0, BOOKING_BODY_MAX},
-    {"GET", "/api/v1/tickets/{id}/qr", http_ticket_qr, 0, BOOKING_BODY_MAX},
+    {"GET", "/api/v1/tickets/user/{user_id}", http_list_tickets, OWNER, BOOKING_BODY_MAX},
+    {"GET", "/api/v1/tickets/{id}", http_get_ticket, OWNER, BOOKING_BODY_MAX},
+    {"GET", "/api/v1/tickets/{id}/qr", http_ticket_qr, OWNER, BOOKING_BODY_MAX},
     {"POST", "/api/internal/reservations/{id}/settle", http_settle_reservation, TK_ROUTE_INTERNAL, BOOKING_BODY_MAX},
 };
 

@@ -1,6 +1,6 @@
 /*
  * Tickets and their QR codes. Codes are drawn when asked for: a confirmation costs nothing for them, and lists are short.
- * Whose tickets: with X-User-ID only one's own; without it, in the local stack, anybody's.
+ * Whose tickets: one's own; without a user, in the local stack only, anybody's.
  */
 #include <stdio.h>
 

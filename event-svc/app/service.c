@@ -1,8 +1,8 @@
 /*
  * Start and end. Signals are blocked before any thread exists and read from a descriptor on the loop.
  *
- *   start:  schema → pools → renderer, consumer → HTTP
- *   SIGHUP: the TLS files are read again
+ *   start:  keys → schema → pools → renderer, consumer → HTTP
+ *   SIGHUP: keys and TLS files are read again
  *   SIGTERM: stop accepting → requests in flight are answered (10 s at most) → consumer, renderer → pools → exit 0
  */
 #include "event-svc/app/service.h"
@@ -179,14 +179,13 @@ static enum tk_err open_server(struct event_service *service, const struct tk_ro
         .max_body = 1u << 20,
         .io_timeout_ms = config->io_timeout_ms,
         .max_connections = (size_t)config->max_connections,
-        .internal_api_key = config->internal_api_key,
-        .internal_bind = config->internal_bind,
+        .internal_api_key = config->access.internal_api_key,
+        .internal_bind = config->access.internal_bind,
+        .auth = service->auth,
         .tls_cert = config->tls_cert,
         .tls_key = config->tls_key,
         .app = service,
     };
-    if (config->internal_api_key[0] == '\0')
-        tk_log(TK_LOG_WARNING, "internal routes are open: INTERNAL_API_KEY is not set", TK_KV_STR("host", config->host));
     return tk_http_server_open(service->loop, &http, &service->server);
 }
 
@@ -212,6 +211,7 @@ static void on_signal(void *arg, unsigned ready)
     if (read(service->signals, &info, sizeof(info)) != sizeof(info) || service->standard.draining)
         return;
     if (info.ssi_signo == SIGHUP) {
+        tk_auth_reload(service->auth);
         tk_http_server_reload_tls(service->server);
         return;
     }
@@ -249,7 +249,8 @@ int event_service_run(const struct event_config *config, const struct tk_route *
 {
     static struct event_service service; /* one per process; answers of the last moment may still look at it */
     service.signals = open_signals();
-    if (service.signals < 0 || check_schema(config))
+    if (service.signals < 0 || tk_access_open(&config->access, EVENT_SERVICE_NAME, event_scopes, &service.auth) ||
+        check_schema(config))
         return 1;
     service.config = config;
     service.loop = tk_loop_create();

@@ -23,6 +23,7 @@ struct event_service {
     const struct event_config *config;
     struct tk_loop *loop;
     int signals;             /* signalfd */
+    struct tk_auth *auth;    /* NULL with AUTH_MODE=dev */
     struct tk_pg *catalogue; /* short reads and writes */
     struct tk_pg *bulk;      /* whole halls: one connection, so that nobody waits behind a large hall by accident */
     struct tk_pg *seats;     /* reserve and settle */
@@ -44,8 +45,8 @@ struct event_service {
 #define BULK_DEADLINE_MS INT64_C(15000)
 
 /**
- * Checks the schema, opens everything, serves until SIGTERM or SIGINT, drains for up to 10 s, and closes. Returns the
- * program's exit code.
+ * Checks keys and schema, opens everything, serves until SIGTERM or SIGINT, drains for up to 10 s, and closes. SIGHUP
+ * reads the keys again. Returns the program's exit code.
  */
 int event_service_run(const struct event_config *config, const struct tk_route *routes, size_t route_count,
                       struct tk_slice openapi);

@@ -3,34 +3,36 @@
  */
 #include "event-svc/http/routes.h"
 
+#include "event-svc/config.h"
 #include "shared/contract/seat_api.h"
 #include "shared/http/standard_routes.h"
 
 #define BODY         TK_ROUTE_JSON_BODY
 #define INTERNAL     TK_ROUTE_INTERNAL
+#define CATALOG      TK_ROUTE_SCOPE(EVENT_SCOPE_CATALOG_WRITE)
 #define DEAD_LETTERS "/api/internal/dead-letters"
 #define SEATS        "/api/internal/sessions/{id}/seats"
 
 const struct tk_route event_routes[] = {
     TK_STANDARD_ROUTES,
-    {"POST", "/api/v1/organizers", organizers_create, BODY, 0},
+    {"POST", "/api/v1/organizers", organizers_create, BODY | CATALOG, 0},
     {"GET", "/api/v1/organizers", organizers_list, 0, 0},
     {"GET", "/api/v1/organizers/{id}", organizers_get, 0, 0},
-    {"PATCH", "/api/v1/organizers/{id}", organizers_patch, BODY, 0},
-    {"DELETE", "/api/v1/organizers/{id}", organizers_delete, 0, 0},
-    {"POST", "/api/v1/locations", locations_create, BODY, 0},
+    {"PATCH", "/api/v1/organizers/{id}", organizers_patch, BODY | CATALOG, 0},
+    {"DELETE", "/api/v1/organizers/{id}", organizers_delete, CATALOG, 0},
+    {"POST", "/api/v1/locations", locations_create, BODY | CATALOG, 0},
     {"GET", "/api/v1/locations", locations_list, 0, 0},
     {"GET", "/api/v1/locations/{id}", locations_get, 0, 0},
-    {"POST", "/api/v1/locations/{id}/halls", halls_create, BODY, 0},
+    {"POST", "/api/v1/locations/{id}/halls", halls_create, BODY | CATALOG, 0},
     {"GET", "/api/v1/locations/{id}/halls", halls_list, 0, 0},
     {"GET", "/api/v1/halls/{id}", halls_get, 0, 0},
-    {"POST", "/api/v1/halls/{id}/seats", hall_seats_create, BODY, 0},
+    {"POST", "/api/v1/halls/{id}/seats", hall_seats_create, BODY | CATALOG, 0},
     {"GET", "/api/v1/halls/{id}/seats", hall_seats_list, 0, 0},
-    {"POST", "/api/v1/halls/{id}/seats/bulk", hall_seats_create_bulk, BODY, 0},
-    {"POST", "/api/v1/events", events_create, BODY, 0},
+    {"POST", "/api/v1/halls/{id}/seats/bulk", hall_seats_create_bulk, BODY | CATALOG, 0},
+    {"POST", "/api/v1/events", events_create, BODY | CATALOG, 0},
     {"GET", "/api/v1/events", events_list, 0, 0},
     {"GET", "/api/v1/events/{id}", events_get, 0, 0},
-    {"POST", "/api/v1/sessions", sessions_create, BODY, 0},
+    {"POST", "/api/v1/sessions", sessions_create, BODY | CATALOG, 0},
     {"GET", "/api/v1/sessions", sessions_list, 0, 0},
     {"GET", "/api/v1/sessions/{id}", sessions_get, 0, 0},
     {"GET", "/api/v1/sessions/{id}/seats", session_seats_get, 0, 0},
