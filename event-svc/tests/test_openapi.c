@@ -5,6 +5,7 @@
 #include <ctype.h>
 
 #include "event-svc/adapters/schema.h"
+#include "event-svc/config.h"
 #include "event-svc/http/problems.h"
 #include "event-svc/http/routes.h"
 #include "shared/json/reader.h"
@@ -101,6 +102,31 @@ Test(openapi, bodies_are_documented_where_routes_want_them)
     }
 }
 
+/** Scopes that the document asks a token for, as bits. */
+static unsigned documented_scopes(const struct tk_json *op)
+{
+    unsigned bits = 0;
+    const struct tk_json *security = tk_json_get(op, "security");
+    for (const struct tk_json *way = security != NULL ? security->child : NULL; way != NULL; way = way->next) {
+        const struct tk_json *names = tk_json_get(way, "bearer");
+        for (const struct tk_json *name = names != NULL ? names->child : NULL; name != NULL; name = name->next)
+            for (unsigned i = 0; i < TK_SCOPES_MAX && event_scopes[i] != NULL; i++)
+                bits |= tk_slice_eq_str(name->text, event_scopes[i]) ? 1u << i : 0;
+    }
+    return bits;
+}
+
+Test(openapi, scopes_are_documented_where_routes_want_them)
+{
+    for (size_t i = 0; i < event_route_count; i++) {
+        const struct tk_route *route = &event_routes[i];
+        const struct tk_json *path = tk_json_get(tk_json_get(document, "paths"), route->path);
+        for (const struct tk_json *op = path != NULL ? path->child : NULL; op != NULL; op = op->next)
+            if (tk_slice_ieq_str(op->key, route->method))
+                cr_expect_eq(documented_scopes(op), TK_ROUTE_SCOPES_OF(route->flags), "%s %s", route->method, route->path);
+    }
+}
+
 Test(openapi, problems_are_described_as_they_are)
 {
     static const struct tk_problem_kind *const kinds[] = {
@@ -108,7 +134,10 @@ Test(openapi, problems_are_described_as_they_are)
         &TK_PROBLEM_BAD_KEY,
         &TK_PROBLEM_REQUEST_IN_PROGRESS,
         &TK_PROBLEM_KEY_REUSED,
+        &TK_PROBLEM_NO_IDENTITY,
+        &TK_PROBLEM_INVALID_TOKEN,
         &TK_PROBLEM_FORBIDDEN,
+        &TK_PROBLEM_INSUFFICIENT_SCOPE,
         &TK_PROBLEM_NOT_FOUND,
         &TK_PROBLEM_METHOD_NOT_ALLOWED,
         &TK_PROBLEM_IN_USE,
