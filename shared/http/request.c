@@ -96,6 +96,10 @@ static void note_header(struct tk_http_req_private *request, const h2o_header_t 
         request->seen.authorization = value;
         return;
     }
+    if (header->name == &H2O_TOKEN_CONTENT_ENCODING->buf) {
+        request->seen.encoded |= !tk_slice_ieq_str(value, "identity");
+        return;
+    }
     struct tk_slice name = slice_of(*header->name);
     if (tk_slice_eq(name, TK_SLICE("x-user-id")))
         note_user_id(request, value);
@@ -139,10 +143,11 @@ static struct tk_http_req_private *request_new(struct tk_http_server *server, h2
 
 static bool check_framing(struct tk_http_req_private *request)
 {
-    if (request->pub.body.ptr == NULL || !tk_http_is_framed_twice(request->h2o))
+    const char *why = tk_http_ambiguity(request->h2o);
+    if (why == NULL)
         return true;
     tk_http_close_gently(request->h2o); /* what follows on this connection may be another's body */
-    tk_http_problem(&request->pub, &TK_HTTP_BAD_REQUEST, "the body's length is given more than once");
+    tk_http_problem(&request->pub, &TK_HTTP_BAD_REQUEST, why);
     return false;
 }
 
@@ -235,7 +240,7 @@ static bool check_body(struct tk_http_req_private *request)
         return true;
     /* An empty body without a type is a missing body, not one of the wrong type. */
     bool type_missing_ok = type.len == 0 && (optional || request->pub.body.len == 0);
-    if (!type_missing_ok && !tk_http_is_json_type(type)) {
+    if (request->seen.encoded || (!type_missing_ok && !tk_http_is_json_type(type))) {
         tk_http_problem(&request->pub, &TK_PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
         return false;
     }

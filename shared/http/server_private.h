@@ -106,6 +106,7 @@ struct tk_http_req_private {
         bool user_id_twice;
         bool idempotency_key_twice;
         bool authorization_twice;
+        bool encoded; /* Content-Encoding other than identity */
     } seen;
     char target[TK_HTTP_INLINE_TARGET]; /* path and query, when they fit */
 };
@@ -144,8 +145,9 @@ void tk_http_own_errors_install(struct tk_http_server *server, h2o_pathconf_t *f
 extern const struct tk_problem_kind TK_HTTP_BAD_REQUEST; /* 400 bad_request */
 
 /* framing.c */
-/** True when the header of `req`, still in the connection's buffer, frames its body more than once. */
-bool tk_http_is_framed_twice(h2o_req_t *req);
+/** Why another reader might understand the header of `req`, still in the connection's buffer, otherwise; NULL: it is plain.
+ */
+const char *tk_http_ambiguity(h2o_req_t *req);
 
 /* linger.c */
 /** The connection ends with the answer to `req`, and gently: what the client still sends is read and forgotten. */

@@ -95,11 +95,13 @@ Test(http_abuse, a_routes_own_limit_keeps_the_connection)
     web_open(&web, 5000, NULL);
     int fd = web_connect(&web);
     char *body = document(65);
-    (void)web_say(&web, fd, "POST /small HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 65\r\n\r\n");
+    (void)web_say(&web, fd,
+                  "POST /small HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 65\r\n\r\n");
     (void)web_say(&web, fd, body);
     web_read(&web, fd, false, 1000, NULL, &reply);
     expect_too_large();
-    (void)web_say(&web, fd, "POST /small HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 64\r\n\r\n");
+    (void)web_say(&web, fd,
+                  "POST /small HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 64\r\n\r\n");
     (void)web_say(&web, fd, body + 1);
     web_read(&web, fd, false, 1000, NULL, &reply);
     cr_assert_eq(reply.status, 400, "the same connection went on: %s", reply.text);
@@ -145,6 +147,39 @@ static const char *const AMBIGUOUS[] = {
     POST_JSON "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     POST_JSON "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
 };
+
+static const char *const STRANGE[] = {
+    "GET /livez HTTP/1.1\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nX-Host: t\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: t\r\nHost: u\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: t\r\nX-Long: a\r\n b\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: t\r\nX-Long: a\r\n\tHost: b\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\n",
+    "POST /things HTTP/1.0\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+};
+
+Test(http_abuse, headers_that_others_may_read_otherwise_are_refused)
+{
+    web_open(&web, 3000, NULL);
+    for (size_t i = 0; i < sizeof(STRANGE) / sizeof(STRANGE[0]); i++) {
+        web_ask(&web, STRANGE[i], &reply);
+        cr_expect_eq(reply.status, 400, "%d for %s", reply.status, STRANGE[i]);
+        cr_expect_str_eq(reply_header(&reply, "connection"), "close");
+    }
+    web_ask(&web, "GET /livez HTTP/1.0\r\n\r\n", &reply);
+    cr_expect_eq(reply.status, 200, "HTTP/1.0 knows no Host");
+    web_ask(&web, "\r\nGET /livez HTTP/1.1\r\nhost:t\r\nX-Hosts: a\r\n\r\n", &reply);
+    cr_expect_eq(reply.status, 200, "an empty line before the request is no end of its header");
+}
+
+Test(http_abuse, encoded_bodies_are_refused)
+{
+    web_open(&web, 3000, NULL);
+    web_ask(&web, POST_JSON "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", &reply);
+    cr_expect_eq(reply.status, 415);
+    web_ask(&web, POST_JSON "Content-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}", &reply);
+    cr_expect_eq(reply.status, 201);
+}
 
 Test(http_abuse, bodies_framed_twice_are_refused_and_the_connection_closed)
 {

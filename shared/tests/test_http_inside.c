@@ -176,7 +176,7 @@ Test(http_inside, a_crowd_at_the_public_door_does_not_lock_our_own_services_out)
 {
     web_open(&web, 3000, split_and_crowded);
     int fd = web_connect(&web);
-    cr_assert(web_say(&web, fd, "GET /livez HTTP/1.1\r\n"));
+    cr_assert(web_say(&web, fd, "GET /livez HTTP/1.1\r\nHost: t\r\n"));
     web_turn_for(&web, 20);
     cr_expect_eq(inside(open_client(), "GET", "/internal"), 204);
     (void)close(fd);

@@ -34,23 +34,27 @@ static const struct row ROWS[] = {
     {"PUT /things/7 HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n", 405, "\"code\":\"method_not_allowed\""},
     {"OPTIONS /things HTTP/1.1\r\nHost: t\r\n\r\n", 405, "\"code\":\"method_not_allowed\""},
     {"POST /things HTTP/1.1\r\n" JSON_HEADERS "Content-Length: 2\r\n\r\n{}", 201, "made"},
-    {"POST /things HTTP/1.1\r\nContent-Type: Application/JSON ; charset=utf-8\r\nContent-Length: 2\r\n\r\n[]", 201, "made"},
+    {"POST /things HTTP/1.1\r\nHost: t\r\nContent-Type: Application/JSON ; charset=utf-8\r\nContent-Length: 2\r\n\r\n[]",
+     201, "made"},
     {"POST /things HTTP/1.1\r\n" JSON_HEADERS "Content-Length: 3\r\n\r\n{,}", 400, "\"code\":\"not_json\""},
     {"POST /things HTTP/1.1\r\n" JSON_HEADERS "Content-Length: 4\r\n\r\nnull", 422, "\"code\":\"validation_failed\""},
     {"POST /things HTTP/1.1\r\n" JSON_HEADERS "Content-Length: 0\r\n\r\n", 400, "a JSON body is required"},
     {"POST /things HTTP/1.1\r\n" JSON_HEADERS "\r\n", 400, "a JSON body is required"},
     {"POST /things HTTP/1.1\r\nHost: t\r\n\r\n", 400, "a JSON body is required"},
-    {"POST /things HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415, "unsupported_media_type"},
-    {"POST /things HTTP/1.1\r\nContent-Type: application/problem+json\r\nContent-Length: 2\r\n\r\n{}", 415, "unsupported"},
+    {"POST /things HTTP/1.1\r\nHost: t\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415,
+     "unsupported_media_type"},
+    {"POST /things HTTP/1.1\r\nHost: t\r\nContent-Type: application/problem+json\r\nContent-Length: 2\r\n\r\n{}", 415,
+     "unsupported"},
     {"POST /things HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\n{}", 415, "unsupported_media_type"},
     {"POST /maybe HTTP/1.1\r\nHost: t\r\n\r\n", 201, "made"},
-    {"POST /maybe HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n", 201, "made"},
+    {"POST /maybe HTTP/1.1\r\nHost: t\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n", 201, "made"},
     {"POST /maybe HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\n{}", 201, "made"},
-    {"POST /maybe HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415, "unsupported_media_type"},
+    {"POST /maybe HTTP/1.1\r\nHost: t\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415,
+     "unsupported_media_type"},
     {"GET /user HTTP/1.1\r\nHost: t\r\n\r\n", 401, "\"code\":\"no_identity\""},
-    {"GET /user HTTP/1.1\r\nX-User-ID: 7\r\n\r\n", 401, "\"code\":\"no_identity\""},
-    {"GET /user HTTP/1.1\r\nx-user-id: " USER "\r\n\r\n", 200, USER},
-    {"GET /user HTTP/1.1\r\nX-User-ID: " USER "\r\nX-User-ID: 0189d9a1-0000-7000-8000-00000000abce\r\n\r\n", 401,
+    {"GET /user HTTP/1.1\r\nHost: t\r\nX-User-ID: 7\r\n\r\n", 401, "\"code\":\"no_identity\""},
+    {"GET /user HTTP/1.1\r\nHost: t\r\nx-user-id: " USER "\r\n\r\n", 200, USER},
+    {"GET /user HTTP/1.1\r\nHost: t\r\nX-User-ID: " USER "\r\nX-User-ID: 0189d9a1-0000-7000-8000-00000000abce\r\n\r\n", 401,
      "identity"},
     {"GET /uuid/" USER " HTTP/1.1\r\nHost: t\r\n\r\n", 200, "uuid"},
     {"GET /uuid/7 HTTP/1.1\r\nHost: t\r\n\r\n", 404, "\"code\":\"not_found\""},
@@ -141,13 +145,13 @@ Test(http_server, a_post_or_delete_without_a_body_has_none)
 Test(http_server, request_ids_are_echoed_when_harmless_and_made_otherwise)
 {
     web_open(&web, 2000, NULL);
-    web_ask(&web, "GET /nope HTTP/1.1\r\nX-Request-ID: order-17/a\r\n\r\n", &reply);
+    web_ask(&web, "GET /nope HTTP/1.1\r\nHost: t\r\nX-Request-ID: order-17/a\r\n\r\n", &reply);
     cr_assert_str_eq(reply_header(&reply, "x-request-id"), "order-17/a");
     cr_assert(reply_body_contains(&reply, "\"request_id\":\"order-17/a\""));
     const char *bad[] = {"has space", "", "0123456789012345678901234567890123456789012345678901234567890123", "\xc3\xa9"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char request[256];
-        (void)snprintf(request, sizeof(request), "GET /livez HTTP/1.1\r\nX-Request-ID: %s\r\n\r\n", bad[i]);
+        (void)snprintf(request, sizeof(request), "GET /livez HTTP/1.1\r\nHost: t\r\nX-Request-ID: %s\r\n\r\n", bad[i]);
         web_ask(&web, request, &reply);
         cr_expect_eq(strlen(reply_header(&reply, "x-request-id")), 36, "for %s", bad[i]);
     }
@@ -176,10 +180,12 @@ Test(http_server, a_post_with_a_bad_idempotency_key_is_refused_before_its_body_i
 Test(http_server, a_traceparent_reaches_the_handler_only_when_well_formed)
 {
     web_open(&web, 2000, NULL);
-    web_ask(&web, "GET /things/1 HTTP/1.1\r\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n",
-            &reply);
+    web_ask(
+        &web,
+        "GET /things/1 HTTP/1.1\r\nHost: t\r\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n",
+        &reply);
     cr_assert_str_eq(web.last_traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-    web_ask(&web, "GET /things/1 HTTP/1.1\r\ntraceparent: nonsense\r\n\r\n", &reply);
+    web_ask(&web, "GET /things/1 HTTP/1.1\r\nHost: t\r\ntraceparent: nonsense\r\n\r\n", &reply);
     cr_assert_str_eq(web.last_traceparent, "");
 }
 
@@ -193,9 +199,9 @@ Test(http_server, internal_routes_ask_for_the_key_when_there_is_one)
     web_open(&web, 2000, with_key);
     web_ask(&web, "GET /internal HTTP/1.1\r\nHost: t\r\n\r\n", &reply);
     cr_assert_eq(reply.status, 403);
-    web_ask(&web, "GET /internal HTTP/1.1\r\nX-Internal-Api-Key: s3cret-kez\r\n\r\n", &reply);
+    web_ask(&web, "GET /internal HTTP/1.1\r\nHost: t\r\nX-Internal-Api-Key: s3cret-kez\r\n\r\n", &reply);
     cr_assert_eq(reply.status, 403);
-    web_ask(&web, "GET /internal HTTP/1.1\r\nX-Internal-Api-Key: s3cret-key\r\n\r\n", &reply);
+    web_ask(&web, "GET /internal HTTP/1.1\r\nHost: t\r\nX-Internal-Api-Key: s3cret-key\r\n\r\n", &reply);
     cr_assert_eq(reply.status, 204);
     web_ask(&web, "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n", &reply);
     cr_assert_eq(reply.status, 200);
