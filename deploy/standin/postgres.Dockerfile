@@ -8,7 +8,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends postgresql-comm
  && apt-get install -y --no-install-recommends postgresql-15 \
  && rm -rf /var/lib/apt/lists/* \
  && install -d -o postgres -g postgres -m 700 /var/lib/postgresql/data \
- && install -d -o postgres -g postgres -m 775 /var/run/postgresql
+ && install -d -o postgres -g postgres -m 3777 /var/run/postgresql
 COPY postgres-entrypoint.sh /usr/local/bin/entrypoint
 ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/bin:/usr/bin:/bin PGDATA=/var/lib/postgresql/data
 VOLUME /var/lib/postgresql/data
