@@ -23,8 +23,8 @@ const struct tk_setting booking_settings[] = {
      "Connections to Postgres; batches make few of them enough.", 0},
     {"DATABASE_TIMEOUT_MS", TK_SETTING_INT, MEMBER(database_timeout_ms), "1000", 50, 60000, "ms",
      "How long one batch may take before its outcome counts as unknown.", 0},
-    {"REDIS_URL", TK_SETTING_TEXT, MEMBER(redis_url), "redis://127.0.0.1:6379/0", 1, 1024, "", "Redis for the seat locks.",
-     0},
+    {"REDIS_URL", TK_SETTING_TEXT, MEMBER(redis_url), "redis://127.0.0.1:6379/0", 1, 1024, "",
+     "Redis for the seat locks and the rate limits.", 0},
     {"RABBITMQ_URL", TK_SETTING_TEXT, MEMBER(rabbitmq_url), "amqp://guest:guest@127.0.0.1:5672/%2F", 1, 1024, "",
      "Message broker.", 0},
     {"RABBITMQ_HOST", TK_SETTING_TEXT, MEMBER(rabbitmq_host), "", 0, 255, "",
@@ -68,6 +68,7 @@ const struct tk_setting booking_settings[] = {
      "Refuse with 503 when the queues ahead are estimated to take longer than this; 0: never.", 0},
     {"MAX_CONNECTIONS", TK_SETTING_INT, MEMBER(max_connections), "20000", 1, 1000000, "", "Client connections at a time.",
      0},
+    TK_LIMIT_SETTINGS(MEMBER(limits)),
     {"AUTO_MIGRATE", TK_SETTING_BOOL, MEMBER(auto_migrate), "false", 0, 0, "", "Apply missing migrations at start.", 0},
     {"DOCS_DIR", TK_SETTING_TEXT, MEMBER(docs_dir), "build/swagger-ui", 1, 1024, "", "Swagger UI's files, for /docs.", 0},
     {"LOG_LEVEL", TK_SETTING_LEVEL, MEMBER(log_level), "info", 0, 0, "", "debug, info, warning or error.", 0},
@@ -95,7 +96,7 @@ static bool complain(bool fine, const char *env, const char *expected)
 }
 
 /* What the table's ranges cannot say. */
-static enum tk_err check(const struct booking_config *config)
+static enum tk_err check(struct booking_config *config)
 {
     struct tk_mq_url broker;
     struct tk_redis_url redis;
@@ -107,6 +108,7 @@ static enum tk_err check(const struct booking_config *config)
     fine &= complain(!tk_access_is_jwt(&config->access) || tk_access_is_real_secret(config->secret_key), "SECRET_KEY",
                      "with AUTH_MODE=jwt 32 bytes at least, and none of the examples");
     fine &= tk_access_check(&config->access, stderr) == TK_OK;
+    fine &= tk_limit_settings_check(&config->limits, stderr) == TK_OK;
     return fine ? TK_OK : TK_ERR_INVALID;
 }
 

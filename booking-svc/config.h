@@ -11,6 +11,7 @@
 #include "shared/config/config.h"
 #include "shared/http/access.h"
 #include "shared/log/log.h"
+#include "shared/ratelimit/settings.h"
 
 struct booking_config {
     const char *host;
@@ -46,6 +47,7 @@ struct booking_config {
     int64_t queue_max_items;
     int64_t queue_max_wait_ms;
     int64_t max_connections;
+    struct tk_limit_settings limits;
     bool auto_migrate;
     const char *docs_dir;
     enum tk_log_level log_level;

@@ -139,9 +139,11 @@ static enum tk_err open_redis(struct booking_app *app)
         .max_pending = REDIS_PENDING,
     };
     const enum tk_err err = tk_redis_open(app->loop, &redis, &app->redis);
-    if (!err)
-        app->locks = seat_lock_new(app->redis, app->config->seat_lock_ttl_ms);
-    return err;
+    if (err)
+        return err;
+    app->locks = seat_lock_new(app->redis, app->config->seat_lock_ttl_ms);
+    app->limits = tk_limit_settings_open(&app->config->limits, app->loop, SERVICE, app->redis);
+    return TK_OK;
 }
 
 static enum tk_err open_event_client(struct booking_app *app)
@@ -210,6 +212,10 @@ static enum tk_err open_http(struct server *server)
         .max_body = MAX_BODY,
         .io_timeout_ms = IO_TIMEOUT_MS,
         .max_connections = (size_t)config->max_connections,
+        .max_connections_per_address = (size_t)config->limits.connections_per_address,
+        .limits = server->app.limits,
+        .trusted_proxies = &config->limits.proxy_networks,
+        .unlimited_networks = &config->limits.exempt_networks,
         .internal_api_key = config->access.internal_api_key,
         .internal_bind = config->access.internal_bind,
         .auth = server->auth,

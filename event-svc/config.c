@@ -7,12 +7,15 @@
 
 #include "shared/contract/message.h"
 #include "shared/mq/url.h"
+#include "shared/redis/url.h"
 
 #define MEMBER(name) offsetof(struct event_config, name)
 
 const struct tk_setting event_settings[] = {
     {"DATABASE_URL", TK_SETTING_TEXT, MEMBER(database_url), "postgresql://ticketing:ticketing@127.0.0.1:5433/event_service",
      1, 1024, "", "Postgres of this service.", 0},
+    {"REDIS_URL", TK_SETTING_TEXT, MEMBER(redis_url), "redis://127.0.0.1:6379/0", 1, 1024, "", "Redis for the rate limits.",
+     0},
     {"RABBITMQ_URL", TK_SETTING_TEXT, MEMBER(rabbitmq_url), "amqp://guest:guest@127.0.0.1:5672/%2F", 1, 1024, "",
      "Message broker.", 0},
     {"RABBITMQ_HOST", TK_SETTING_TEXT, MEMBER(rabbitmq_host), "", 0, 255, "",
@@ -36,6 +39,7 @@ const struct tk_setting event_settings[] = {
      "Authorities trusted in calls by amqps (PEM file); empty: those of the system.", 0},
     {"MAX_CONNECTIONS", TK_SETTING_INT, MEMBER(max_connections), "20000", 1, 1000000, "",
      "Client connections at a time; more are closed at once.", 0},
+    TK_LIMIT_SETTINGS(MEMBER(limits)),
     {"IO_TIMEOUT_MS", TK_SETTING_INT, MEMBER(io_timeout_ms), "10000", 100, 600000, "ms",
      "Longest time for a request to arrive, and for a connection to idle.", 0},
     {"REQUEST_DEADLINE_MS", TK_SETTING_INT, MEMBER(request_deadline_ms), "2000", 50, 60000, "ms",
@@ -76,6 +80,15 @@ static enum tk_err check_tls(const struct event_config *config)
     return TK_ERR_INVALID;
 }
 
+static enum tk_err check_redis(const struct event_config *config)
+{
+    struct tk_redis_url url;
+    enum tk_err err = tk_redis_url_parse(config->redis_url, &url);
+    if (err)
+        fprintf(stderr, "CONFIG: REDIS_URL: expected redis://host:port/db\n");
+    return err;
+}
+
 static enum tk_err check_broker(const struct event_config *config)
 {
     struct tk_mq_url url;
@@ -95,10 +108,8 @@ enum tk_err event_config_load(struct event_config *config)
     if (config->rabbitmq_host[0] != '\0')
         config->rabbitmq_url = tk_mq_url_compose(config->rabbitmq_host, (int)config->rabbitmq_port, config->rabbitmq_user,
                                                  config->rabbitmq_password);
-    enum tk_err access = tk_access_check(&config->access, stderr);
-    enum tk_err tls = check_tls(config);
-    err = check_broker(config);
-    if (access)
-        return access;
-    return tls ? tls : err;
+    const bool fine = (tk_access_check(&config->access, stderr) == TK_OK) & (check_tls(config) == TK_OK) &
+                      (check_redis(config) == TK_OK) & (check_broker(config) == TK_OK) &
+                      (tk_limit_settings_check(&config->limits, stderr) == TK_OK);
+    return fine ? TK_OK : TK_ERR_INVALID;
 }

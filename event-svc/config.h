@@ -11,9 +11,11 @@
 #include "shared/config/config.h"
 #include "shared/http/access.h"
 #include "shared/log/log.h"
+#include "shared/ratelimit/settings.h"
 
 struct event_config {
     const char *database_url;
+    const char *redis_url;
     const char *rabbitmq_url; /* composed from the parts when RABBITMQ_HOST is set */
     const char *rabbitmq_host;
     int64_t rabbitmq_port;
@@ -28,6 +30,7 @@ struct event_config {
     const char *tls_key;
     const char *tls_ca;
     int64_t max_connections;
+    struct tk_limit_settings limits;
     int64_t io_timeout_ms;
     int64_t request_deadline_ms;
     int64_t seat_connections;

@@ -23,6 +23,7 @@ struct booking_app {
     struct tk_pg *pg;
     struct tk_redis *redis;
     struct seat_lock *locks;
+    struct tk_ratelimit *limits;
     struct event_client *events;
     struct tier_store *tiers;
     struct write_queue *binds;

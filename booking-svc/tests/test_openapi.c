@@ -149,6 +149,7 @@ Test(openapi, problems_are_described_as_they_are)
         &TK_PROBLEM_TOO_LARGE,
         &TK_PROBLEM_UNSUPPORTED_MEDIA_TYPE,
         &TK_PROBLEM_VALIDATION,
+        &TK_PROBLEM_RATE_LIMITED,
         &TK_PROBLEM_OVERLOADED,
         &TK_PROBLEM_OUTCOME_UNKNOWN,
     };

@@ -23,6 +23,9 @@
 #define PG_DEPTH            16
 #define PG_MAX_QUEUED       10000
 #define CONSUMER_TIMEOUT_MS 5000
+#define REDIS_DEADLINE_MS   50
+#define REDIS_RETRY_MS      1000
+#define REDIS_PENDING       16
 
 /* --- health ------------------------------------------------------------------------------------------------------- */
 
@@ -46,11 +49,17 @@ static bool write_details(const struct tk_standard_app *app, struct tk_jsonw *w)
     return waiting == 0;
 }
 
+static bool redis_is_up(void *arg)
+{
+    return tk_redis_is_up(((const struct event_service *)arg)->redis);
+}
+
 static void describe(struct event_service *service, struct tk_slice openapi)
 {
-    static struct tk_health_check checks[2];
+    static struct tk_health_check checks[3];
     checks[0] = (struct tk_health_check){"postgres", postgres_is_up, service, true};
     checks[1] = (struct tk_health_check){"rabbitmq", rabbitmq_is_up, service, false};
+    checks[2] = (struct tk_health_check){"redis", redis_is_up, service, false};
     service->standard = (struct tk_standard_app){
         .service = EVENT_SERVICE_NAME,
         .openapi = openapi,
@@ -139,6 +148,20 @@ static void open_flows(struct event_service *service)
         (struct stale_holds){.pg = service->catalogue, .deadline_us = config->request_deadline_ms * TK_US_PER_MS};
 }
 
+/** Redis only counts requests here: without it each instance limits by itself. */
+static enum tk_err open_limits(struct event_service *service)
+{
+    const struct event_config *config = service->config;
+    const struct tk_redis_config redis = {.url = config->redis_url,
+                                          .deadline_ms = REDIS_DEADLINE_MS,
+                                          .retry_ms = REDIS_RETRY_MS,
+                                          .max_pending = REDIS_PENDING};
+    const enum tk_err err = tk_redis_open(service->loop, &redis, &service->redis);
+    if (!err)
+        service->limits = tk_limit_settings_open(&config->limits, service->loop, EVENT_SERVICE_NAME, service->redis);
+    return err;
+}
+
 static enum tk_err open_consumer(struct event_service *service)
 {
     const struct consumer_config config = {
@@ -179,6 +202,10 @@ static enum tk_err open_server(struct event_service *service, const struct tk_ro
         .max_body = 1u << 20,
         .io_timeout_ms = config->io_timeout_ms,
         .max_connections = (size_t)config->max_connections,
+        .max_connections_per_address = (size_t)config->limits.connections_per_address,
+        .limits = service->limits,
+        .trusted_proxies = &config->limits.proxy_networks,
+        .unlimited_networks = &config->limits.exempt_networks,
         .internal_api_key = config->access.internal_api_key,
         .internal_bind = config->access.internal_bind,
         .auth = service->auth,
@@ -237,6 +264,7 @@ static void close_all(struct event_service *service)
 {
     consumer_stop(service->consumer);
     dead_letters_stop(service->dead_letters);
+    tk_redis_close(service->redis);
     read_thread_stop(service->renderer);
     read_thread_stop(service->picture_reader);
     tk_pg_close(service->seats);
@@ -258,7 +286,7 @@ int event_service_run(const struct event_config *config, const struct tk_route *
     tk_watch_want(tk_watch_open(service.loop, service.signals, on_signal, &service), TK_WATCH_READ);
     open_pools(&service);
     open_flows(&service);
-    if (open_consumer(&service) || open_dead_letters(&service))
+    if (open_limits(&service) || open_consumer(&service) || open_dead_letters(&service))
         return 1;
     bool serving = open_server(&service, routes, route_count) == TK_OK;
     if (serving) {

@@ -36,6 +36,8 @@ struct event_service {
     struct stale_holds stale;
     struct consumer *consumer;
     struct dead_letters *dead_letters;
+    struct tk_redis *redis;
+    struct tk_ratelimit *limits;
     struct tk_http_server *server;
     struct tk_timer drain;
     int64_t drain_until_us;

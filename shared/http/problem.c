@@ -25,6 +25,7 @@ const struct tk_problem_kind TK_PROBLEM_TOO_LARGE = {413, "body_too_large", "The
 const struct tk_problem_kind TK_PROBLEM_UNSUPPORTED_MEDIA_TYPE = {415, "unsupported_media_type",
                                                                   "The body must be application/json", 0};
 const struct tk_problem_kind TK_PROBLEM_VALIDATION = {422, "validation_failed", "The request does not make sense", 0};
+const struct tk_problem_kind TK_PROBLEM_RATE_LIMITED = {429, "rate_limited", "Too many requests, nothing was changed", 0};
 const struct tk_problem_kind TK_PROBLEM_OVERLOADED = {503, "overloaded", "Too busy, nothing was changed", 1};
 const struct tk_problem_kind TK_PROBLEM_OUTCOME_UNKNOWN = {503, "outcome_unknown",
                                                            "The outcome is unknown, retry with the same key", 1};

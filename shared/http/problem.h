@@ -34,6 +34,7 @@ extern const struct tk_problem_kind TK_PROBLEM_IN_USE;                 /* 409 in
 extern const struct tk_problem_kind TK_PROBLEM_TOO_LARGE;              /* 413 body_too_large */
 extern const struct tk_problem_kind TK_PROBLEM_UNSUPPORTED_MEDIA_TYPE; /* 415 unsupported_media_type */
 extern const struct tk_problem_kind TK_PROBLEM_VALIDATION;             /* 422 validation_failed */
+extern const struct tk_problem_kind TK_PROBLEM_RATE_LIMITED;           /* 429 rate_limited: with its own Retry-After */
 extern const struct tk_problem_kind TK_PROBLEM_OVERLOADED;             /* 503 overloaded: nothing was applied */
 extern const struct tk_problem_kind TK_PROBLEM_OUTCOME_UNKNOWN;        /* 503 outcome_unknown: retry with the same key */
 extern const struct tk_problem_kind TK_PROBLEM_INTERNAL;               /* 500 internal_error: our bug, logged */

@@ -1,8 +1,8 @@
 /*
  * From h2o's request to the handler's: copy what must outlive the client, then check route, access and body, each check
- * answering by itself when it fails. The order is fixed: 400 (framing), 404/405, 403 (internal key), 503 (overload), 401
- * and 403 (identity), 413, 400 (key), 415, 400, so that one too many costs no signature and a caller without rights no
- * parsing.
+ * answering by itself when it fails. The order is fixed: 400 (framing), 404/405, 403 (internal key), 429 (address), 503
+ * (overload), 401 and 403 (identity), 429 (user), 413, 400 (key), 415, 400, so that one too many costs no signature and a
+ * caller without rights no parsing.
  */
 #include <string.h>
 
@@ -111,6 +111,8 @@ static void note_header(struct tk_http_req_private *request, const h2o_header_t 
         note_key(request, value);
     else if (tk_slice_eq(name, TK_SLICE("x-internal-api-key")))
         request->seen.internal_key = value;
+    else if (tk_slice_eq(name, TK_SLICE("x-forwarded-for")))
+        request->seen.forwarded_for = value;
 }
 
 static struct tk_http_req_private *request_new(struct tk_http_server *server, h2o_req_t *h2o)
@@ -255,8 +257,9 @@ int tk_http_on_request(h2o_handler_t *handler, h2o_req_t *h2o)
 {
     struct tk_http_server *server = ((struct tk_http_handler_data *)(void *)handler)->server;
     struct tk_http_req_private *request = request_new(server, h2o);
-    if (check_framing(request) && find_route(request) && tk_http_check_internal_key(request) && check_load(request) &&
-        tk_http_check_identity(request) && check_size(request) && check_key(request) && check_body(request))
+    if (check_framing(request) && find_route(request) && tk_http_check_internal_key(request) &&
+        tk_http_check_address_limit(request) && check_load(request) && tk_http_check_identity(request) &&
+        tk_http_check_user_limit(request) && check_size(request) && check_key(request) && check_body(request))
         request->pub.route->handler(&request->pub);
     return 0;
 }

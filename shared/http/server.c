@@ -36,6 +36,7 @@ static void on_conn_closed(void *arg)
 {
     struct tk_http_conn *conn = arg;
     struct tk_http_server *server = conn->server;
+    tk_http_forget_connection(conn);
     tk_list_remove(&conn->link);
     server->conn_count--;
     tk_metric_set(&server->connections, (int64_t)server->conn_count);
@@ -67,6 +68,11 @@ static void adopt(struct tk_http_listener *listener, h2o_socket_t *sock)
     tk_metric_set(&server->connections, (int64_t)server->conn_count);
     sock->on_close.cb = on_conn_closed;
     sock->on_close.data = conn;
+    if (!listener->internal && !tk_http_count_connection(conn)) {
+        tk_metric_add(&server->crowded_out, 1);
+        h2o_socket_close(sock);
+        return;
+    }
     h2o_accept(&listener->accept_ctx, sock);
 }
 

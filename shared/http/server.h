@@ -25,6 +25,8 @@
 #include "shared/http/problem.h"
 #include "shared/json/reader.h"
 #include "shared/loop/loop.h"
+#include "shared/ratelimit/peer.h"
+#include "shared/ratelimit/ratelimit.h"
 
 #define TK_HTTP_MAX_PARAMS 3
 
@@ -62,13 +64,17 @@ struct tk_http_config {
     int64_t port;        /* 0: any free port, see tk_http_server_port() */
     const struct tk_route *routes;
     size_t route_count;
-    size_t max_body;              /* default limit, bytes: 1 MiB */
-    int64_t io_timeout_ms;        /* header, body and idle time of a connection: 10 s */
-    size_t max_connections;       /* beyond it new connections are closed at once */
-    const char *internal_api_key; /* "" or NULL: internal routes are open */
-    const char *internal_bind;    /* "" or NULL: no internal listener, else see address.h */
-    struct tk_auth *auth;         /* users come from bearer tokens; NULL: X-User-ID is trusted */
-    const char *tls_cert;         /* PEM files of certificate chain and key, for TCP listeners; "" or NULL: plain HTTP */
+    size_t max_body;                                   /* default limit, bytes: 1 MiB */
+    int64_t io_timeout_ms;                             /* header, body and idle time of a connection: 10 s */
+    size_t max_connections;                            /* beyond it new connections are closed at once */
+    size_t max_connections_per_address;                /* the same for one client; 0: no limit of its own */
+    struct tk_ratelimit *limits;                       /* of requests to public routes; NULL: none */
+    const struct tk_peer_networks *trusted_proxies;    /* whose X-Forwarded-For is believed; NULL: nobody's */
+    const struct tk_peer_networks *unlimited_networks; /* not limited by address; NULL: none */
+    const char *internal_api_key;                      /* "" or NULL: internal routes are open */
+    const char *internal_bind;                         /* "" or NULL: no internal listener, else see address.h */
+    struct tk_auth *auth;                              /* users come from bearer tokens; NULL: X-User-ID is trusted */
+    const char *tls_cert; /* PEM files of certificate chain and key, for TCP listeners; "" or NULL: plain HTTP */
     const char *tls_key;
     void *app; /* handed to handlers as req->app */
     /** Asked before a request's body is looked at; true: it is answered 503 `overloaded`. May be NULL. */

@@ -52,6 +52,7 @@ struct tk_http_server {
     struct tk_timer upkeep;
     struct tk_link conns;
     size_t conn_count;
+    struct tk_uuid_map per_address; /* size_t *: connections of each client address */
     size_t linger_count;
     struct tk_link sending; /* exchanges whose answer has not left completely */
     size_t in_flight;
@@ -59,6 +60,7 @@ struct tk_http_server {
     struct tk_http_stats *stats; /* route_count + 1 */
     struct tk_metric connections;
     struct tk_metric turned_away;
+    struct tk_metric crowded_out;
     struct tk_metric stalled;
     uint16_t port;
     bool draining;
@@ -69,6 +71,9 @@ struct tk_http_conn {
     struct tk_http_server *server;
     const struct tk_http_listener *listener;
     h2o_socket_t *sock;
+    struct tk_peer peer;
+    size_t *of_address; /* in server->per_address, this one included; NULL: not counted */
+    bool has_peer;
     bool busy;     /* a request was read and its answer has not left yet */
     SSL_CTX *tls;  /* a reference: h2o looks at it when the first bytes arrive, maybe after a reload */
     int linger_fd; /* duplicate of the socket's descriptor, to close it gently; -1 normally */
@@ -103,12 +108,14 @@ struct tk_http_req_private {
         struct tk_slice internal_key;
         struct tk_slice idempotency_key;
         struct tk_slice authorization;
+        struct tk_slice forwarded_for; /* the last one when there are several */
         bool user_id_twice;
         bool idempotency_key_twice;
         bool authorization_twice;
         bool encoded; /* Content-Encoding other than identity */
     } seen;
-    char target[TK_HTTP_INLINE_TARGET]; /* path and query, when they fit */
+    struct tk_bucket_level address_level; /* limit 0: not limited by address */
+    char target[TK_HTTP_INLINE_TARGET];   /* path and query, when they fit */
 };
 
 /* server.c */
@@ -148,6 +155,14 @@ extern const struct tk_problem_kind TK_HTTP_BAD_REQUEST; /* 400 bad_request */
 /** Why another reader might understand the header of `req`, still in the connection's buffer, otherwise; NULL: it is plain.
  */
 const char *tk_http_ambiguity(h2o_req_t *req);
+
+/* limits.c */
+/** Notes where `conn` comes from; false: that address has more connections than it may. */
+bool tk_http_count_connection(struct tk_http_conn *conn);
+void tk_http_forget_connection(struct tk_http_conn *conn);
+/** Each answers 429 and returns false when the limit is reached. The first needs the route, the second the user too. */
+bool tk_http_check_address_limit(struct tk_http_req_private *request);
+bool tk_http_check_user_limit(struct tk_http_req_private *request);
 
 /* linger.c */
 /** The connection ends with the answer to `req`, and gently: what the client still sends is read and forgotten. */

@@ -30,10 +30,13 @@ static void open_server_metrics(struct tk_http_server *server)
     server->connections = (struct tk_metric)TK_GAUGE("http_connections", labels, "Open client connections.");
     server->turned_away = (struct tk_metric)TK_COUNTER("http_connections_turned_away_total", labels,
                                                        "Connections closed at once because max_connections was reached.");
+    server->crowded_out = (struct tk_metric)TK_COUNTER("http_connections_crowded_out_total", labels,
+                                                       "Connections closed at once because their address had too many.");
     server->stalled = (struct tk_metric)TK_COUNTER("http_stalled_clients_total", labels,
                                                    "Connections cut because the client did not take its answer.");
     tk_metrics_register(&server->connections);
     tk_metrics_register(&server->turned_away);
+    tk_metrics_register(&server->crowded_out);
     tk_metrics_register(&server->stalled);
 }
 
