@@ -116,7 +116,7 @@ $(OUT)/tests/chaos/proxy: $(OUT)/tests/chaos/proxy.o $(SHARED_LIB)
 
 # The fuzz targets: parsers only, so neither loop nor database is compiled for them.
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SRC     := $(wildcard shared/base/*.c shared/json/*.c shared/contract/*.c shared/log/*.c) \
+FUZZ_SRC     := $(wildcard shared/base/*.c shared/json/*.c shared/contract/*.c shared/log/*.c shared/auth/*.c) \
                 shared/http/router.c shared/http/text.c shared/http/address.c shared/mq/url.c shared/redis/url.c \
                 booking-svc/domain/qr_payload.c event-svc/domain/fields.c
 FUZZ_LIB     := build/fuzz/libparsers.a

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 SECONDS_EACH=$1 PROGRAMS=$2
 shift 2
-[ $# -gt 0 ] || set -- json route values message seats qr
+[ $# -gt 0 ] || set -- json route values message seats qr token keys
 PASSED=0 FAILED=0
 
 # fuzz TARGET: one process, no forks; slow and large inputs are findings, too.
