@@ -7,6 +7,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
+#include "shared/contract/message.h"
 
 #define SHOWN   5 /* violations printed of a kind */
 #define FOREVER INT64_MAX
@@ -386,6 +387,29 @@ static enum tk_err check_rules(const struct databases *d, struct verdict *v)
                       &v->untrue, "a free seat with an owner, or a taken one without");
 }
 
+/* What was set aside must have made no sense; garbage comes from the shuffler. */
+static enum tk_err check_dead_letters(const char *url, struct verdict *v)
+{
+    PGresult *result = query(url, "SELECT body FROM dead_letters");
+    if (result == NULL)
+        return TK_ERR_UNAVAILABLE;
+    v->dead_letters = (uint64_t)PQntuples(result);
+    for (int i = 0; i < PQntuples(result); i++) {
+        struct tk_arena arena = {0};
+        struct tk_reservation_message message;
+        const char *why;
+        size_t len = 0;
+        unsigned char *body = PQunescapeBytea((const unsigned char *)PQgetvalue(result, i, 0), &len);
+        if (tk_reservation_message_decode((struct tk_slice){.ptr = (const char *)body, .len = len}, &arena, &message,
+                                          &why) == TK_OK)
+            violation(&v->unasked, "a sound message was set aside", NULL, &message.reservation_id);
+        PQfreemem(body);
+        tk_arena_release(&arena);
+    }
+    PQclear(result);
+    return TK_OK;
+}
+
 /* --- the whole ----------------------------------------------------------------------------------------------------- */
 
 static void count_tombstones(const char *url, struct verdict *v)
@@ -412,6 +436,8 @@ enum tk_err check_all(const struct databases *databases, const struct history *h
     }
     if (!err)
         err = compare_lists(out, databases);
+    if (!err)
+        err = check_dead_letters(databases->event_url, out);
     out->untrue += history->contradictions;
     free(c.rows);
     tk_uuid_map_release(&c.by_id);
@@ -431,6 +457,6 @@ void verdict_print(const struct verdict *v, FILE *file)
             "lost %" PRIu64 ", duplicated %" PRIu64 ", unasked %" PRIu64 ", untrue %" PRIu64 ", overlaps %" PRIu64
             ", unresolved %" PRIu64 ", early %" PRIu64 ", disagree %" PRIu64 "\n",
             v->lost, v->duplicated, v->unasked, v->untrue, v->overlaps, v->unresolved, v->early, v->disagree);
-    fprintf(file, "expired %" PRIu64 " holds, p99 %" PRId64 " ms late; %" PRIu64 " tombstones\n", v->expired,
-            v->expiry_lag_p99_ms, v->tombstones);
+    fprintf(file, "expired %" PRIu64 " holds, p99 %" PRId64 " ms late; %" PRIu64 " tombstones; %" PRIu64 " dead letters\n",
+            v->expired, v->expiry_lag_p99_ms, v->tombstones, v->dead_letters);
 }

@@ -31,6 +31,7 @@ struct verdict {
     uint64_t early;
     uint64_t disagree;
     uint64_t tombstones;
+    uint64_t dead_letters;
     uint64_t expired;
     int64_t expiry_lag_p99_ms;
 };

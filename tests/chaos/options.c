@@ -10,6 +10,7 @@
 enum name {
     NAME_SEED = 1,
     NAME_SECONDS,
+    NAME_PATIENCE,
     NAME_BUYERS,
     NAME_RATE,
     NAME_SCHEDULE,
@@ -30,6 +31,7 @@ enum name {
 static const struct option NAMES[] = {
     {"seed", required_argument, NULL, NAME_SEED},
     {"seconds", required_argument, NULL, NAME_SECONDS},
+    {"patience", required_argument, NULL, NAME_PATIENCE},
     {"buyers", required_argument, NULL, NAME_BUYERS},
     {"rate", required_argument, NULL, NAME_RATE},
     {"schedule", required_argument, NULL, NAME_SCHEDULE},
@@ -50,7 +52,7 @@ static const struct option NAMES[] = {
 
 static _Noreturn void usage(void)
 {
-    fputs("usage: driver --seed N --seconds N [--with crash,disk,clock] --plan\n"
+    fputs("usage: driver --seed N --seconds N [--with crash,disk,clock] [--patience SECONDS] --plan\n"
           "       driver … --run-dir DIR --script FILE --out DIR --seats FILE --port N --redis-port N --event-db URL\n"
           "                --booking-db URL [--buyers N] [--rate N] [--schedule FILE] [--replay COMMAND] [--verbose]\n",
           stderr);
@@ -93,6 +95,8 @@ static void set(struct options *opt, int name, const char *value)
         opt->seed = (uint64_t)number(value, INT64_MAX);
     else if (name == NAME_SECONDS)
         opt->length_ms = number(value, 100000) * 1000;
+    else if (name == NAME_PATIENCE)
+        opt->patience_ms = number(value, 600) * 1000;
     else if (name == NAME_BUYERS)
         opt->buyers = (int)number(value, 10000);
     else if (name == NAME_RATE)
@@ -116,7 +120,8 @@ static void set(struct options *opt, int name, const char *value)
 void options_parse(struct options *opt, int argc, char **argv)
 {
     int name;
-    *opt = (struct options){.seed = 1, .length_ms = 30000, .buyers = 200, .rate = 150, .replay = "make chaos"};
+    *opt = (struct options){
+        .seed = 1, .length_ms = 30000, .patience_ms = 30000, .buyers = 200, .rate = 150, .replay = "make chaos"};
     while ((name = getopt_long(argc, argv, "", NAMES, NULL)) != -1) /* NOLINT(concurrency-mt-unsafe): one thread */
         set(opt, name, optarg);
     if (optind != argc || opt->buyers < 1 || opt->rate < 1 || opt->length_ms < 1)

@@ -12,6 +12,7 @@
 struct options {
     uint64_t seed;
     int64_t length_ms;
+    int64_t patience_ms; /* from the end of the last fault until both databases must agree */
     int buyers;
     double rate;          /* purchases per second */
     const char *schedule; /* file to read instead of drawing one */

@@ -4,7 +4,7 @@
 #   start NAME         starts one part (again) and waits until it is healthy or dead
 #   fill NAME | free NAME   takes all room on its disk / gives it back
 #   down               stops everything and deletes the data
-# Environment of `up`: VARIANT, CHAOS_SEED, CHAOS_WORKERS, CHAOS_WITH (words of crash, disk, clock, shuffle).
+# Environment of `up`: VARIANT, CHAOS_SEED, CHAOS_WORKERS, CHAOS_GRACE, CHAOS_WITH (words of crash, disk, clock, shuffle).
 set -u
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib.sh"
@@ -33,7 +33,7 @@ link_variable() { # booking-event → LINK_BOOKING_EVENT
 # Settings that make minutes of a normal day fit into seconds.
 service_settings() {
     export MOCK_PAYMENT_ENABLED=true MOCK_PAYMENT_SUCCESS_RATE=1.0 SECRET_KEY=chaos-secret-key-0123456789 LOG_LEVEL=warning
-    export RESERVATION_TIMEOUT_SECONDS=10 ORPHAN_SWEEP_INTERVAL_SECONDS=1 ORPHAN_GRACE_SECONDS=2 PAYING_SETTLE_AFTER_SECONDS=3
+    export RESERVATION_TIMEOUT_SECONDS=10 ORPHAN_SWEEP_INTERVAL_SECONDS=1 ORPHAN_GRACE_SECONDS=${CHAOS_GRACE:-2} PAYING_SETTLE_AFTER_SECONDS=3
     export EXPIRY_WORKER_INTERVAL_SECONDS=1
 }
 
@@ -123,7 +123,7 @@ crash_points() {
 small_disks() {
     mkdir -p "$RUN_DIR/postgres" "$RUN_DIR/rabbitmq/data"
     mount -t tmpfs -o size=400m,mode=700 chaos-postgres "$RUN_DIR/postgres" || die "small disks need root"
-    mount -t tmpfs -o size=1100m chaos-rabbitmq "$RUN_DIR/rabbitmq/data"
+    mount -t tmpfs -o size=1600m chaos-rabbitmq "$RUN_DIR/rabbitmq/data"
 }
 
 disk_of() {
