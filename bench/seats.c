@@ -86,12 +86,23 @@ static void put_head(struct tk_buf *out, const char *path, const char *suffix, c
     tk_buf_append_str(out, "\r\n\r\n");
 }
 
+static void begin_body(struct tk_buf *body, const char *session)
+{
+    tk_buf_reset(body);
+    tk_buf_append_str(body, "{\"session_id\":\"");
+    tk_buf_append_str(body, session);
+}
+
+static void put_reservation(const struct seats *seats, const char *user, struct tk_buf *out)
+{
+    put_head(out, "/api/v1/reservations", "", user, seats->body.len);
+    tk_buf_append_slice(out, tk_buf_slice(&seats->body));
+}
+
 void request_reserve(struct seats *seats, struct seat_range range, const char *user, struct tk_buf *out)
 {
     const struct seat *list = &seats->list[range.first];
-    tk_buf_reset(&seats->body);
-    tk_buf_append_str(&seats->body, "{\"session_id\":\"");
-    tk_buf_append_str(&seats->body, list->session);
+    begin_body(&seats->body, list->session);
     tk_buf_append_str(&seats->body, "\",\"seats\":[");
     for (size_t i = 0; i < range.count; i++) {
         tk_buf_append_str(&seats->body, i ? ",{\"session_seat_id\":\"" : "{\"session_seat_id\":\"");
@@ -99,23 +110,19 @@ void request_reserve(struct seats *seats, struct seat_range range, const char *u
         tk_buf_append_str(&seats->body, "\"}");
     }
     tk_buf_append_str(&seats->body, "]}");
-    put_head(out, "/api/v1/reservations", "", user, seats->body.len);
-    tk_buf_append_slice(out, tk_buf_slice(&seats->body));
+    put_reservation(seats, user, out);
 }
 
 void request_best(struct seats *seats, struct seat_range range, const char *user, struct tk_buf *out)
 {
     const struct seat *section = &seats->list[range.first];
-    tk_buf_reset(&seats->body);
-    tk_buf_append_str(&seats->body, "{\"session_id\":\"");
-    tk_buf_append_str(&seats->body, section->session);
+    begin_body(&seats->body, section->session);
     tk_buf_append_str(&seats->body, "\",\"section\":\"");
     tk_buf_append_str(&seats->body, section->seat);
     tk_buf_append_str(&seats->body, "\",\"quantity\":");
     tk_buf_append_i64(&seats->body, (int64_t)range.count);
     tk_buf_append_str(&seats->body, "}");
-    put_head(out, "/api/v1/reservations", "", user, seats->body.len);
-    tk_buf_append_slice(out, tk_buf_slice(&seats->body));
+    put_reservation(seats, user, out);
 }
 
 void request_confirm(const char *reservation, const char *user, struct tk_buf *out)

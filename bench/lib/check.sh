@@ -17,7 +17,7 @@ settle() {
     return 1
 }
 
-# expect NAME FILE: complains and fails when the file has a line.
+# expect_nothing NAME FILE: complains and fails when the file has a line.
 expect_nothing() {
     [ ! -s "$2" ] || {
         complain "$1: $(wc -l <"$2"), the first is $(head -n 1 "$2")"
