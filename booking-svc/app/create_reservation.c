@@ -264,30 +264,6 @@ static bool op_unlock(struct create_flow *c, result_t *result)
 
 /* --- HOLDING ------------------------------------------------------------------------------------------------------- */
 
-static enum reservation_detail detail_of(enum tk_hold_outcome outcome)
-{
-    switch (outcome) {
-    case TK_HOLD_SEATS_TAKEN:
-        return RESERVATION_DETAIL_SEATS_TAKEN;
-    case TK_HOLD_NO_ADJACENT_BLOCK:
-        return RESERVATION_DETAIL_NO_ADJACENT_BLOCK;
-    case TK_HOLD_SOLD_OUT:
-        return RESERVATION_DETAIL_SOLD_OUT;
-    case TK_HOLD_UNKNOWN_SEATS:
-        return RESERVATION_DETAIL_UNKNOWN_SEATS;
-    case TK_HOLD_SESSION_NOT_FOUND:
-        return RESERVATION_DETAIL_SESSION_NOT_FOUND;
-    case TK_HOLD_SALES_CLOSED:
-        return RESERVATION_DETAIL_SALES_CLOSED;
-    case TK_HOLD_RELEASED:
-        return RESERVATION_DETAIL_RELEASED;
-    case TK_HOLD_HELD:
-    case TK_HOLD_MISMATCH: /* our own key and id with other seats: the key's hash has already excluded that */
-        break;
-    }
-    return RESERVATION_DETAIL_NONE;
-}
-
 static int64_t remaining_s(int64_t expiry_us, int64_t hold_seconds)
 {
     const int64_t left = (expiry_us - tk_unix_us() + TK_US_PER_S - 1) / TK_US_PER_S;
@@ -319,7 +295,7 @@ static void on_held(struct hold_item *item)
     struct create_flow *c = TK_CONTAINER_OF(item, struct create_flow, hold);
     result_t result = {.step = item->step, .in_doubt = item->in_doubt};
     if (item->step == TK_STEP_REFUSED) {
-        result.detail = detail_of(item->answer->outcome);
+        result.detail = reservation_detail_of_hold(item->answer->outcome);
         note_refusal(c, item->answer);
         admission_learn_refusal(c->app, &c->request, item->answer, c->asked_us);
     } else if (item->step == TK_STEP_OK && price_and_render(c, item->answer)) {
@@ -337,7 +313,7 @@ static bool op_hold(struct create_flow *c, result_t *result)
 {
     struct tk_hold_answer known;
     if (is_choosing(&c->request) && recalls_refusal(c, &known)) {
-        *result = (result_t){.step = TK_STEP_REFUSED, .detail = detail_of(known.outcome)};
+        *result = (result_t){.step = TK_STEP_REFUSED, .detail = reservation_detail_of_hold(known.outcome)};
         return false;
     }
     c->asked_us = tk_mono_us();

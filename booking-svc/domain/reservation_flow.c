@@ -254,6 +254,30 @@ enum reservation_answer reservation_flow_take_answer(struct reservation_flow *fl
     return flow->answer;
 }
 
+enum reservation_detail reservation_detail_of_hold(enum tk_hold_outcome outcome)
+{
+    switch (outcome) {
+    case TK_HOLD_SEATS_TAKEN:
+        return RESERVATION_DETAIL_SEATS_TAKEN;
+    case TK_HOLD_NO_ADJACENT_BLOCK:
+        return RESERVATION_DETAIL_NO_ADJACENT_BLOCK;
+    case TK_HOLD_SOLD_OUT:
+        return RESERVATION_DETAIL_SOLD_OUT;
+    case TK_HOLD_UNKNOWN_SEATS:
+        return RESERVATION_DETAIL_UNKNOWN_SEATS;
+    case TK_HOLD_SESSION_NOT_FOUND:
+        return RESERVATION_DETAIL_SESSION_NOT_FOUND;
+    case TK_HOLD_SALES_CLOSED:
+        return RESERVATION_DETAIL_SALES_CLOSED;
+    case TK_HOLD_RELEASED:
+        return RESERVATION_DETAIL_RELEASED;
+    case TK_HOLD_HELD:
+    case TK_HOLD_MISMATCH: /* our own key and id with other seats: the key's hash has already excluded that */
+        break;
+    }
+    return RESERVATION_DETAIL_NONE;
+}
+
 const char *reservation_flow_state_name(enum reservation_flow_state state)
 {
     static const char *const names[RESERVATION_FLOW_STATES] = {

@@ -30,6 +30,7 @@
 #include <stdbool.h>
 
 #include "shared/base/result.h"
+#include "shared/contract/seat_api.h"
 
 enum reservation_flow_state {
     RESERVATION_FLOW_PRICING,
@@ -114,6 +115,9 @@ enum reservation_flow_state reservation_flow_step(struct reservation_flow *flow,
 
 /** The answer, once, as soon as it is known; NONE before and ever after. */
 enum reservation_answer reservation_flow_take_answer(struct reservation_flow *flow);
+
+/** The detail HOLDING is refused with, by event-svc's word; NONE for a hold that was had, or is another's. */
+enum reservation_detail reservation_detail_of_hold(enum tk_hold_outcome outcome);
 
 const char *reservation_flow_state_name(enum reservation_flow_state state);
 const char *reservation_answer_name(enum reservation_answer answer); /* metric label: "created", "seats_taken", … */

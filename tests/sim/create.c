@@ -206,22 +206,6 @@ static bool op_unlock(struct create *c, result_t *result)
 
 /* --- HOLDING, RELEASING: event_client.c, which asks a second time when no answer came ---------------------------- */
 
-static enum reservation_detail detail_of(enum tk_hold_outcome outcome)
-{
-    switch (outcome) {
-    case TK_HOLD_SEATS_TAKEN:
-        return RESERVATION_DETAIL_SEATS_TAKEN;
-    case TK_HOLD_UNKNOWN_SEATS:
-        return RESERVATION_DETAIL_UNKNOWN_SEATS;
-    case TK_HOLD_SALES_CLOSED:
-        return RESERVATION_DETAIL_SALES_CLOSED;
-    case TK_HOLD_RELEASED:
-        return RESERVATION_DETAIL_RELEASED;
-    default:
-        return RESERVATION_DETAIL_NONE;
-    }
-}
-
 static int an_event_svc(void)
 {
     return sim_chance(512) ? EVENT_A : EVENT_B;
@@ -243,7 +227,7 @@ static void on_held(struct call *call)
         result.step = TK_STEP_UNKNOWN;
     if (call->step == TK_STEP_OK && hold->outcome != TK_HOLD_HELD) {
         result.step = TK_STEP_REFUSED;
-        result.detail = detail_of(hold->outcome);
+        result.detail = reservation_detail_of_hold(hold->outcome);
     }
     c->expiry = hold->until;
     resume(c, result);
