@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "booking-svc/adapters/idempotency_store.h"
+#include "booking-svc/adapters/lineage.h"
 #include "booking-svc/adapters/payment_store.h"
 #include "booking-svc/adapters/reservation_store.h"
 #include "booking-svc/adapters/schema.h"
@@ -24,6 +25,7 @@
 #include "booking-svc/domain/qr_payload.h"
 #include "booking-svc/http/routes.h"
 #include "shared/base/clock.h"
+#include "shared/contract/lineage.h"
 #include "shared/contract/message.h"
 #include "shared/http/router.h"
 #include "shared/log/log.h"
@@ -62,6 +64,11 @@ static bool postgres_up(void *arg)
     return tk_pg_is_up(((struct booking_app *)arg)->pg);
 }
 
+static bool commits(void *arg)
+{
+    return commit_gate_allows(&((struct booking_app *)arg)->commit_gate);
+}
+
 static bool redis_up(void *arg)
 {
     return tk_redis_is_up(((struct booking_app *)arg)->redis);
@@ -77,13 +84,20 @@ static bool rabbitmq_up(void *arg)
     return tk_outbox_relay_broker_up(((struct booking_app *)arg)->relay);
 }
 
+static bool write_details(const struct tk_standard_app *standard, struct tk_jsonw *w)
+{
+    const struct booking_app *app = (const struct booking_app *)standard;
+    const enum tk_breaker_state breaker = event_client_breaker(app->events);
+    tk_jsonw_str(w, "event_svc_breaker", tk_breaker_state_name(breaker));
+    tk_jsonw_bool(w, "read_only", lineage_has_diverged(app->lineage));
+    return breaker == TK_BREAKER_CLOSED && !lineage_has_diverged(app->lineage);
+}
+
 static void open_standard(struct booking_app *app)
 {
     static struct tk_health_check checks[] = {
-        {"postgres", postgres_up, NULL, true},
-        {"redis", redis_up, NULL, false},
-        {"event-svc", event_svc_up, NULL, false},
-        {"rabbitmq", rabbitmq_up, NULL, false},
+        {"postgres", postgres_up, NULL, true},    {"commits", commits, NULL, true},       {"redis", redis_up, NULL, false},
+        {"event-svc", event_svc_up, NULL, false}, {"rabbitmq", rabbitmq_up, NULL, false},
     };
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         checks[i].arg = app;
@@ -94,6 +108,7 @@ static void open_standard(struct booking_app *app)
         .checks = checks,
         .check_count = sizeof(checks) / sizeof(checks[0]),
         .metrics_enabled = app->config->enable_metrics,
+        .details = write_details,
     };
 }
 
@@ -115,7 +130,9 @@ static void open_postgres(struct booking_app *app)
     };
     /* The door asks the queues before a reservation costs anything (app/admission.h). Behind it, and for work that ends
      * something or undoes it, a queue refuses only when it is full. */
+    commit_gate_init(&app->commit_gate);
     const struct write_queue_config queue = {
+        .gate = &app->commit_gate,
         .max_items = (size_t)config->batch_max_items,
         .max_in_flight = WRITES_IN_FLIGHT,
         .max_queued = (size_t)config->queue_max_items,
@@ -197,6 +214,7 @@ static enum tk_err open_app(struct booking_app *app, const struct booking_config
         app->payments = mock_payment_provider(app->loop, config->mock_payment_success_rate);
     if ((err = open_redis(app)) || (err = open_event_client(app)))
         return err;
+    app->lineage = lineage_new(app->loop, app->pg, app->events, &app->commit_gate);
     return open_relay(app);
 }
 
@@ -314,7 +332,7 @@ static enum tk_err prepare_database(const struct booking_config *config)
 {
     enum tk_err err = TK_OK;
     if (config->auto_migrate)
-        err = tk_pg_migrate(config->database_url, booking_migrations, BOOKING_SCHEMA_VERSION);
+        err = tk_pg_migrate(config->database_url, booking_migrations, booking_migration_count);
     if (!err)
         err = tk_pg_check_version(config->database_url, BOOKING_SCHEMA_VERSION);
     if (err)
@@ -343,7 +361,8 @@ static int verify_qr(const struct booking_config *config, const char *payload)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: " SERVICE " [--migrate | --config-doc | --routes | --version | --verify-qr PAYLOAD]\n"
+    fprintf(stderr, "usage: " SERVICE
+                    " [--migrate | --accept-restore | --config-doc | --routes | --version | --verify-qr PAYLOAD]\n"
                     "Without an argument it serves. Settings come from the environment, see docs/CONFIG.md.\n");
     return 2;
 }
@@ -372,7 +391,9 @@ static int run_configured(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--verify-qr") == 0)
         return verify_qr(&config, argv[2]);
     if (argc == 2 && strcmp(argv[1], "--migrate") == 0)
-        return tk_pg_migrate(config.database_url, booking_migrations, BOOKING_SCHEMA_VERSION) ? 1 : 0;
+        return tk_pg_migrate(config.database_url, booking_migrations, booking_migration_count) ? 1 : 0;
+    if (argc == 2 && strcmp(argv[1], "--accept-restore") == 0)
+        return tk_pg_execute(config.database_url, TK_LINEAGE_ACCEPT_SQL) ? 1 : 0;
     if (argc != 1)
         return usage();
     tk_config_log(booking_settings, booking_setting_count, &config);

@@ -1,4 +1,4 @@
-# Who may include whom. http -> app -> adapters -> domain -> shared/base, shared/contract; shared/ never sees a service;
+# Who may include whom. http -> app -> adapters -> domain -> shared/base, shared/contract, shared/breaker; shared/ never sees a service;
 # services never see each other; domain takes no I/O header. What stands directly in a service's directory (main.c and the
 # settings beside it) sees the whole service; its tests do too.
 
@@ -31,8 +31,8 @@ FNR == 1 {
     else if (component == "shared" && target != "shared") refuse("shared/ sees no service: " piece[2])
     else if (target != "shared" && target != component) refuse("services do not see each other: " piece[2])
     else if (layer == "domain" && !(target == component && target_layer == "domain") && \
-             !(target == "shared" && (to[2] == "base" || to[2] == "contract")))
-        refuse("domain sees only itself, shared/base and shared/contract: " piece[2])
+             !(target == "shared" && (to[2] == "base" || to[2] == "contract" || to[2] == "breaker")))
+        refuse("domain sees only itself, shared/base, shared/contract and shared/breaker: " piece[2])
     else if (target == component && (layer in rank) && (target_layer in rank) && rank[target_layer] > rank[layer])
         refuse(layer " must not reach up to " target_layer ": " piece[2])
     else if (component == "shared" && layer == "base" && to[2] != "base")

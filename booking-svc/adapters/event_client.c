@@ -6,14 +6,20 @@
 #include <string.h>
 
 #include "shared/base/clock.h"
+#include "shared/breaker/breaker.h"
 #include "shared/log/log.h"
+#include "shared/metrics/metrics.h"
 
 #define HOLD_CALLS     4 /* in flight */
 #define RELEASE_CALLS  1
 #define PROBE_MS       2000
-#define MIN_TRY_MS     50   /* for items whose time ran out while they waited */
-#define MAX_WEIGHT     2000 /* seats per call: about 100 bytes each in the answer */
-#define RELEASE_FACTOR 4    /* the release queue may hold this many times what the hold queue may */
+#define PROBE_OPEN_MS  100               /* how often an open breaker is asked whether it is time */
+#define OPEN_US        (1 * TK_US_PER_S) /* from the last failure to the probe */
+#define FAILURES       3                 /* in a row: both tries of a call, and one more */
+#define JITTER_MS      20                /* before the second try, at most */
+#define MIN_TRY_MS     50                /* for items whose time ran out while they waited */
+#define MAX_WEIGHT     2000              /* seats per call: about 100 bytes each in the answer */
+#define RELEASE_FACTOR 4                 /* the release queue may hold this many times what the hold queue may */
 
 /** What differs between holds and releases. */
 struct call_kind {
@@ -38,6 +44,10 @@ struct event_client {
     struct call_queue holds;
     struct call_queue releases;
     struct tk_timer probe;
+    bool probing;         /* a probe is on its way */
+    bool probing_breaker; /* and it is the one that may close the breaker */
+    struct tk_breaker breaker;
+    struct tk_retry_budget retries;
     bool up;
 };
 
@@ -48,6 +58,8 @@ struct seat_call {
     struct tk_batch_item **items; /* the flight's, which it forgets when it lands */
     size_t count;
     bool second_try;
+    int64_t due_us; /* when the try in flight has had its time */
+    struct tk_timer pause;
     struct tk_deferred deferred;
 };
 
@@ -58,6 +70,49 @@ struct release_item {
     event_client_release_done *done;
     void *arg;
 };
+
+static struct tk_metric breaker_state = TK_GAUGE("breaker_state", "service=\"event-svc\"",
+                                                 "0: closed, calls are made; 1: half open, a probe is; 2: open, none is");
+static struct tk_metric breaker_opened =
+    TK_COUNTER("breaker_opened_total", "service=\"event-svc\"", "How often the breaker opened");
+static struct tk_metric breaker_refused =
+    TK_COUNTER("breaker_refused_total", "service=\"event-svc\"", "Calls not made because the breaker was open");
+static struct tk_metric retried = TK_COUNTER("retries_total", "service=\"event-svc\"", "Calls made a second time");
+static struct tk_metric retries_denied =
+    TK_COUNTER("retries_denied_total", "service=\"event-svc\"", "Calls not made a second time: no budget, or breaker open");
+
+/* --- breaker -------------------------------------------------------------------------------------------------------- */
+
+static void show_breaker(struct event_client *client, const char *what)
+{
+    tk_metric_set(&breaker_state, client->breaker.state);
+    tk_log(TK_LOG_WARNING, what, TK_KV_STR("service", "event-svc"),
+           TK_KV_STR("breaker", tk_breaker_state_name(client->breaker.state)));
+}
+
+static tk_loop_fn probe_start;
+
+static void probe_later(struct event_client *client)
+{
+    const bool closed = tk_breaker_allows(&client->breaker);
+    tk_timer_start(client->loop, &client->probe, closed ? PROBE_MS : PROBE_OPEN_MS, probe_start, client);
+}
+
+static void note_call(struct event_client *client, bool ok)
+{
+    if (!tk_breaker_note(&client->breaker, ok, tk_mono_us()))
+        return;
+    if (!client->probing)
+        probe_later(client);
+    tk_metric_add(&breaker_opened, 1);
+    show_breaker(client, "event-svc does not answer: no calls until a probe succeeds");
+}
+
+/** A kept connection may have been closed under us: that the first try ended before its time says nothing of event-svc. */
+static bool says_something(const struct seat_call *call, enum tk_step step)
+{
+    return step != TK_STEP_UNKNOWN || call->second_try || tk_mono_us() >= call->due_us;
+}
 
 /* --- finishing ----------------------------------------------------------------------------------------------------- */
 
@@ -83,15 +138,33 @@ static void on_not_sent(void *arg)
 
 static void call_send(struct seat_call *call);
 
-/** No answer: once more with the same ids. */
+static void on_paused(void *arg)
+{
+    call_send(arg);
+}
+
+static bool may_try_again(struct seat_call *call)
+{
+    struct event_client *client = call->queue->client;
+    if (call->second_try)
+        return false;
+    if (tk_breaker_allows(&client->breaker) && tk_retry_budget_spend(&client->retries))
+        return true;
+    tk_metric_add(&retries_denied, 1);
+    return false;
+}
+
+/** No answer: once more with the same ids, a moment later, if there is budget for that. */
 static void call_unanswered(struct seat_call *call)
 {
-    if (call->second_try) {
+    if (!may_try_again(call)) {
+        call->second_try = true; /* in doubt, whatever comes */
         call_end(call, TK_STEP_UNKNOWN);
         return;
     }
+    tk_metric_add(&retried, 1);
     call->second_try = true;
-    call_send(call);
+    tk_timer_start(call->queue->client->loop, &call->pause, arc4random_uniform(JITTER_MS + 1), on_paused, call);
 }
 
 /** Certainly not applied, this time; what the first try did is not known by that. */
@@ -146,6 +219,8 @@ static void on_response(void *arg, enum tk_step step, int status, struct tk_slic
     struct seat_call *call = arg;
     struct event_client *client = call->queue->client;
     client->up = step == TK_STEP_OK;
+    if (says_something(call, step))
+        note_call(client, step == TK_STEP_OK && (status < 500 || promises_nothing_applied(status, body)));
     if (step == TK_STEP_OK && status == 200) {
         call_answered(call, body);
         return;
@@ -191,9 +266,11 @@ static void call_send(struct seat_call *call)
 {
     struct event_client *client = call->queue->client;
     struct tk_buf body = TK_BUF_INIT(TK_SEAT_API_MAX_BODY);
+    const int64_t timeout_ms = try_timeout_ms(call);
     call_encode(call, &body);
-    if (tk_http_client_call(client->http, "POST", call->queue->kind->path, &body, NULL, NULL, try_timeout_ms(call),
-                            on_response, call)) {
+    call->due_us = tk_mono_us() + timeout_ms * TK_US_PER_MS;
+    if (tk_http_client_call(client->http, "POST", call->queue->kind->path, &body, NULL, NULL, timeout_ms, on_response,
+                            call)) {
         tk_buf_release(&body);
         tk_loop_defer(client->loop, &call->deferred, on_not_sent, call);
     }
@@ -207,6 +284,12 @@ static void on_send(void *ctx, struct tk_flight *flight)
     call->count = flight->count;
     call->items = tk_alloc(flight->count * sizeof(struct tk_batch_item *));
     memcpy(call->items, flight->items, flight->count * sizeof(struct tk_batch_item *));
+    if (!tk_breaker_allows(&call->queue->client->breaker)) {
+        tk_metric_add(&breaker_refused, 1);
+        tk_loop_defer(call->queue->client->loop, &call->deferred, on_not_sent, call);
+        return;
+    }
+    tk_retry_budget_earn(&call->queue->client->retries);
     call_send(call);
 }
 
@@ -313,22 +396,51 @@ enum tk_err event_client_release(struct event_client *client, const struct tk_re
 
 /* --- probe --------------------------------------------------------------------------------------------------------- */
 
-static tk_loop_fn probe_start;
-
+/*
+ * Every two seconds, whether the process is alive, for /health. When the breaker has been open for a second, and then each
+ * second, whether it is ready: that is the probe which closes it.
+ */
 static void on_probe(void *arg, enum tk_step step, int status, struct tk_slice body)
 {
-    (void)status;
     (void)body;
     struct event_client *client = arg;
     client->up = step == TK_STEP_OK;
-    tk_timer_start(client->loop, &client->probe, PROBE_MS, probe_start, client);
+    client->probing = false;
+    if (client->breaker.state == TK_BREAKER_HALF_OPEN && client->probing_breaker) {
+        const bool closed = tk_breaker_probed(&client->breaker, step == TK_STEP_OK && status == 200, tk_mono_us());
+        show_breaker(client, closed ? "event-svc answers again" : "event-svc still does not answer");
+    }
+    probe_later(client);
 }
 
 static void probe_start(void *arg)
 {
     struct event_client *client = arg;
-    if (tk_http_client_call(client->http, "GET", "/livez", NULL, NULL, NULL, PROBE_MS / 2, on_probe, client))
-        tk_timer_start(client->loop, &client->probe, PROBE_MS, probe_start, client);
+    const bool closed = tk_breaker_allows(&client->breaker);
+    if (!closed && !tk_breaker_probe(&client->breaker, tk_mono_us())) {
+        probe_later(client);
+        return;
+    }
+    tk_metric_set(&breaker_state, client->breaker.state);
+    client->probing_breaker = !closed;
+    client->probing = true;
+    if (tk_http_client_call(client->http, "GET", closed ? "/livez" : "/readyz", NULL, NULL, NULL, PROBE_MS / 2, on_probe,
+                            client)) {
+        client->probing = false;
+        (void)tk_breaker_probed(&client->breaker, false, tk_mono_us());
+        probe_later(client);
+    }
+}
+
+enum tk_err event_client_post(struct event_client *client, const char *path, struct tk_buf *body, int64_t deadline_ms,
+                              tk_http_client_done_fn *done, void *arg)
+{
+    return tk_http_client_call(client->http, "POST", path, body, NULL, NULL, deadline_ms, done, arg);
+}
+
+enum tk_breaker_state event_client_breaker(const struct event_client *client)
+{
+    return client->breaker.state;
 }
 
 bool event_client_is_up(const struct event_client *client)
@@ -379,18 +491,27 @@ static void queues_open(struct event_client *client, const struct event_client_c
     queue_open(&client->releases, client, &release_kind, &batch);
 }
 
+static void register_metrics(void)
+{
+    struct tk_metric *const all[] = {&breaker_state, &breaker_opened, &breaker_refused, &retried, &retries_denied};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        tk_metrics_register(all[i]);
+}
+
 enum tk_err event_client_new(struct tk_loop *loop, const struct event_client_config *config, struct event_client **out)
 {
     const struct tk_http_client_config http = {
         .base_url = config->url,
         .ca_file = config->ca_file,
-        .max_in_flight = HOLD_CALLS + RELEASE_CALLS + 1,
+        .max_in_flight = HOLD_CALLS + RELEASE_CALLS + 2 /* the probe, and one other */,
         .max_response = 4 * TK_SEAT_API_MAX_BODY,
         .internal_api_key = config->internal_api_key,
     };
     struct event_client *client = tk_alloc(sizeof(*client));
     client->loop = loop;
     client->timeout_ms = config->timeout_ms;
+    client->breaker = (struct tk_breaker){.failures_to_open = FAILURES, .open_us = OPEN_US};
+    register_metrics();
     const enum tk_err err = tk_http_client_open(loop, &http, &client->http);
     if (err) {
         free(client);

@@ -3,13 +3,18 @@
  * by shared/pg/batch.h while earlier calls are in flight. Releases have a queue of their own, so they never delay a hold.
  *
  * A call without an answer is made once more with the same ids, which event-svc recognises; after that its outcome is
- * UNKNOWN. EVENT_SERVICE_TIMEOUT_MS is the time for both tries together.
+ * UNKNOWN. EVENT_SERVICE_TIMEOUT_MS is the time for both tries together. Second tries are paid from a budget of a tenth of
+ * the first ones, and start up to 20 ms late.
+ *
+ * Three calls in a row without an answer, or with one that is no answer, open a breaker (shared/breaker/breaker.h): what
+ * waits and what comes is FAILED at once, certainly not applied, until a probe finds event-svc ready again.
  */
 #ifndef BOOKING_ADAPTERS_EVENT_CLIENT_H
 #define BOOKING_ADAPTERS_EVENT_CLIENT_H
 
 #include <stdbool.h>
 
+#include "shared/breaker/breaker.h"
 #include "shared/contract/seat_api.h"
 #include "shared/http/client.h"
 #include "shared/loop/loop.h"
@@ -54,6 +59,13 @@ typedef void event_client_release_done(void *arg, enum tk_step step);
  */
 TK_MUSTCHECK enum tk_err event_client_release(struct event_client *client, const struct tk_release_request *request,
                                               int64_t deadline_us, event_client_release_done *done, void *arg);
+
+/** Any other call, by itself, tried once; `body` is taken over. TK_ERR_LIMIT: too many at a time. */
+TK_MUSTCHECK enum tk_err event_client_post(struct event_client *client, const char *path, struct tk_buf *body,
+                                           int64_t deadline_ms, tk_http_client_done_fn *done, void *arg);
+
+/** CLOSED: calls are made. Otherwise holds and releases fail at once. */
+enum tk_breaker_state event_client_breaker(const struct event_client *client);
 
 /** As last seen; a probe every two seconds keeps it current. */
 bool event_client_is_up(const struct event_client *client);

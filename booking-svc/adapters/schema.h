@@ -6,9 +6,10 @@
 
 #include "shared/pg/pg.h"
 
-#define BOOKING_SCHEMA_VERSION 2
+#define BOOKING_SCHEMA_VERSION 4 /* of the newest migration */
 
-extern const struct tk_migration booking_migrations[BOOKING_SCHEMA_VERSION];
+extern const struct tk_migration booking_migrations[];
+extern const size_t booking_migration_count;
 
 struct tk_slice booking_openapi_document(void);
 

@@ -16,6 +16,7 @@ struct write_queue {
     struct tk_batch *batch;
     const struct write_kind *kind;
     int64_t timeout_ms;
+    struct commit_gate *gate;
     struct tk_uuid_map ids; /* of the batch being formed */
 };
 
@@ -174,6 +175,10 @@ static void on_answer(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
     const struct write_op part = *(struct write_op *)op->arg;
     if (outcome->step == TK_STEP_REFUSED)
         log_refusal(part.wf, part.count, outcome);
+    if (part.wf->queue->gate != NULL && !part.is_look &&
+        commit_gate_note(part.wf->queue->gate, outcome->step, outcome->sqlstate, tk_mono_us()))
+        tk_log(TK_LOG_ERROR, "booking_db does not commit: no new reservations", TK_KV_STR("sqlstate", outcome->sqlstate),
+               TK_KV_STR("result", tk_step_name(outcome->step)));
     tk_pg_op_release(op);
     free(op->arg);
     if (part.is_look)
@@ -255,6 +260,7 @@ struct write_queue *write_queue_new(struct tk_loop *loop, struct tk_pg *pg, cons
     queue->pg = pg;
     queue->kind = kind;
     queue->timeout_ms = config->timeout_ms;
+    queue->gate = config->gate;
     const struct tk_batch_config batch = {
         .name = kind->name,
         .max_items = config->max_items,

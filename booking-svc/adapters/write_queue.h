@@ -11,6 +11,7 @@
 #ifndef BOOKING_ADAPTERS_WRITE_QUEUE_H
 #define BOOKING_ADAPTERS_WRITE_QUEUE_H
 
+#include "booking-svc/domain/commit_gate.h"
 #include "shared/pg/batch.h"
 #include "shared/pg/pg.h"
 
@@ -37,7 +38,8 @@ struct write_queue_config {
     size_t max_items;
     size_t max_in_flight;
     size_t max_queued;
-    int64_t timeout_ms; /* of one batch at the server */
+    int64_t timeout_ms;       /* of one batch at the server */
+    struct commit_gate *gate; /* told how each transaction ended; NULL: nobody is */
 };
 
 struct write_queue;

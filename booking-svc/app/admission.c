@@ -98,3 +98,10 @@ bool admission_is_full(struct booking_app *app, bool keyed)
     tk_metric_add(&turned_away, full);
     return full;
 }
+
+bool admission_is_closed(struct booking_app *app)
+{
+    const bool closed = event_client_breaker(app->events) != TK_BREAKER_CLOSED;
+    tk_metric_add(&turned_away, closed);
+    return closed;
+}

@@ -5,6 +5,7 @@
 #define BOOKING_APP_BOOKING_APP_H
 
 #include "booking-svc/adapters/event_client.h"
+#include "booking-svc/adapters/lineage.h"
 #include "booking-svc/adapters/payment_provider.h"
 #include "booking-svc/adapters/seat_lock.h"
 #include "booking-svc/adapters/tier_store.h"
@@ -25,6 +26,8 @@ struct booking_app {
     struct seat_lock *locks;
     struct tk_ratelimit *limits;
     struct event_client *events;
+    struct commit_gate commit_gate;
+    struct lineage *lineage;
     struct tier_store *tiers;
     struct write_queue *binds;
     struct write_queue *persists;

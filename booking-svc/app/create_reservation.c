@@ -521,7 +521,7 @@ static void copy_request(struct create_flow *c, const struct create_request *req
 
 bool create_reservation_is_overloaded(struct booking_app *app)
 {
-    const bool full = admission_is_full(app, false);
+    const bool full = admission_is_full(app, false) || !commit_gate_allows(&app->commit_gate);
     tk_metric_add(&outcomes[RESERVATION_ANSWER_OVERLOADED], full);
     return full;
 }
@@ -540,7 +540,7 @@ static bool answered_at_the_door(struct booking_app *app, const struct create_re
         outcome.lost_count = known.seat_count;
         outcome.offer_available = known.offer_available;
         outcome.offer_largest_block = known.offer_largest_block;
-    } else if (request->key.ptr != NULL && admission_is_full(app, true)) {
+    } else if (request->key.ptr != NULL ? admission_is_full(app, true) : admission_is_closed(app)) {
         outcome.answer = RESERVATION_ANSWER_OVERLOADED;
     } else {
         return false;

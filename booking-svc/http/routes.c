@@ -1,6 +1,8 @@
 /* The routing table. */
 #include "booking-svc/http/routes.h"
 
+#include <string.h>
+
 #include "booking-svc/app/create_reservation.h"
 #include "booking-svc/config.h"
 #include "shared/http/standard_routes.h"
@@ -32,7 +34,15 @@ const struct tk_route booking_routes[] = {
 
 const size_t booking_route_count = sizeof(booking_routes) / sizeof(booking_routes[0]);
 
-bool booking_is_overloaded(void *app, const struct tk_route *route)
+static bool is_reading(const struct tk_route *route)
 {
+    return strcmp(route->method, "GET") == 0;
+}
+
+bool booking_is_overloaded(void *arg, const struct tk_route *route)
+{
+    struct booking_app *app = arg;
+    if (lineage_has_diverged(app->lineage) && !is_reading(route))
+        return true;
     return route->handler == http_create_reservation && create_reservation_is_overloaded(app);
 }

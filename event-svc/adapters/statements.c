@@ -3,12 +3,15 @@
  */
 #include "event-svc/adapters/statements.h"
 
+#include "shared/contract/lineage.h"
 #include "shared/idempotency/keyed.h"
 
 #define LIST(array)                                                                                                        \
     {                                                                                                                      \
         .items = (array), .count = sizeof(array) / sizeof((array)[0])                                                      \
     }
+
+const struct tk_pg_statement sql_lineage_judge = {"lineage_judge", TK_LINEAGE_JUDGE_SQL};
 
 static const struct tk_pg_statement *const catalogue[] = {
     &sql_organizer_insert,   &sql_organizer_select,   &sql_organizer_list,
@@ -21,7 +24,7 @@ static const struct tk_pg_statement *const catalogue[] = {
     &sql_holds_scan,         &sql_dead_letter_list,   &sql_dead_letter_select,
     &sql_dead_letter_delete, &sql_dead_letter_replay, &sql_dead_letter_replay_all,
     &tk_sql_key_claim,       &tk_sql_key_keep,        &tk_sql_key_give_back,
-    &tk_sql_key_look,
+    &tk_sql_key_look,        &sql_lineage_judge,
 };
 
 static const struct tk_pg_statement *const bulk[] = {

@@ -2,14 +2,17 @@
  * The consuming thread.
  *
  *   OFF --connect both--> ON --batch--> ON
- *    ^                     |
- *    `---back-off 0.2-2 s--'  broker lost, or the same batch failed BATCH_ATTEMPTS times
+ *    ^                     |  ^         |
+ *    `--back-off, broker---'  |         v Postgres is away, refuses to commit, or does not answer
+ *             lost            `--- HOLDING the batch: back-off 0.2-5 s, run again
  *
  * What can fail and who repairs it:
- *   - Postgres refuses, or the commit's outcome is unknown: the same batch is run again, harmlessly, since revisions are
- *     compared. When that does not help, the broker connection is dropped: the messages stay in the queue. Each return
- *     counts towards the queue's delivery limit, hence the attempts here first, and Postgres is connected before the queue
- *     is consumed again: an outage costs one return, however long it lasts.
+ *   - Postgres fails for any reason of its own, or the commit's outcome is unknown: the batch stays in hand,
+ * unacknowledged, and is run again after a pause, harmlessly, since revisions are compared. The broker's prefetch keeps the
+ * rest in the queue, and nothing is returned to it: each return would count towards its delivery limit, and an outage would
+ * turn good messages into dead letters. Postgres is also connected before the queue is consumed.
+ *   - Postgres refuses what one message carries (SQLSTATE class 22 or 23): the batch is run message by message, and that
+ * one is dead-lettered.
  *   - the broker goes away: reconnect; unacknowledged messages come again.
  *   - a message makes no sense, or contradicts what is stored: dead letter, an error in the log, a metric. Never a requeue.
  */
@@ -24,6 +27,7 @@
 
 #include "event-svc/adapters/seat_store.h"
 #include "event-svc/adapters/statements.h"
+#include "event-svc/domain/backoff.h"
 #include "event-svc/domain/fold.h"
 #include "shared/base/clock.h"
 #include "shared/base/fault.h"
@@ -36,16 +40,17 @@
 
 #define BATCH_MAX         200 /* also the prefetch */
 #define RECEIVE_WAIT_MS   200 /* how soon a stop is noticed */
+#define HOLD_SLICE_MS     50
 #define BACKOFF_FIRST_MS  200
-#define BACKOFF_MAX_MS    2000
-#define BATCH_ATTEMPTS    3
-#define ATTEMPT_PAUSE_MS  200
+#define BACKOFF_MAX_MS    5000
+#define TAKEN_MAX         (2 * BATCH_MAX) /* deliveries in hand: those that come while a batch is held wait behind it */
 #define BROKER_TIMEOUT_MS 5000
 #define HEARTBEAT_S       5
 
 struct consumer {
     struct tk_loop *loop;
     struct seat_pictures *pictures;
+    const atomic_bool *read_only;
     struct tk_mq *mq;
     struct tk_pgs *pg;
     pthread_t thread;
@@ -54,18 +59,24 @@ struct consumer {
     int64_t backoff_ms;
 };
 
-/* One round. Parallel arrays: message i came as delivery message_delivery[i]. */
+/*
+ * What is in hand: deliveries [first, end) are being applied, those behind came meanwhile. Parallel arrays: message i came
+ * as delivery message_delivery[i].
+ */
 struct batch {
     struct tk_arena arena;
-    struct tk_mq_delivery deliveries[BATCH_MAX];
-    bool rejected[BATCH_MAX]; /* by delivery */
+    struct tk_mq_delivery deliveries[TAKEN_MAX];
+    bool rejected[TAKEN_MAX]; /* by delivery */
     size_t delivery_count;
+    size_t first;
+    size_t end;
     struct tk_reservation_message messages[BATCH_MAX];
     size_t message_delivery[BATCH_MAX];
     size_t message_count;
     size_t picked[BATCH_MAX]; /* messages to apply */
     struct settle_line lines[BATCH_MAX];
     enum settle_verdict verdicts[BATCH_MAX];
+    bool refused[BATCH_MAX]; /* by the database, for what the message carries */
     size_t picked_count;
 };
 
@@ -75,6 +86,8 @@ static struct tk_metric contradictions = TK_COUNTER(
     "messages_contradiction_total", NULL, "Messages that contradict stored holds, dead-lettered: look into these");
 static struct tk_metric stale = TK_COUNTER("messages_stale_total", NULL, "Messages that were not news");
 static struct tk_metric up_gauge = TK_GAUGE("consumer_up", NULL, "1 while the queue is being consumed");
+static struct tk_metric held_back =
+    TK_COUNTER("messages_held_back_total", NULL, "Pauses because the database could not take messages");
 static struct tk_metric lag = TK_HISTOGRAM("message_lag_seconds", NULL, "From the reservation's change to its effect here");
 
 static bool is_stopping(const struct consumer *consumer)
@@ -110,7 +123,8 @@ static enum tk_err reject(struct consumer *consumer, struct batch *batch, size_t
 
 static enum tk_err decode(struct consumer *consumer, struct batch *batch)
 {
-    for (size_t i = 0; i < batch->delivery_count; i++) {
+    batch->message_count = 0;
+    for (size_t i = batch->first; i < batch->end; i++) {
         const struct tk_mq_delivery *delivery = &batch->deliveries[i];
         const char *why = "larger than 1 MiB";
         struct tk_reservation_message *message = &batch->messages[batch->message_count];
@@ -155,6 +169,7 @@ static void plan(struct batch *batch)
             .seats = sorted_seats(batch, message),
             .seat_count = message->seat_count,
         };
+        batch->refused[i] = false;
     }
 }
 
@@ -175,47 +190,88 @@ static void on_news(void *arg)
     free(news);
 }
 
-static void take_outcome(struct consumer *consumer, struct batch *batch, const struct tk_pg_outcome *outcome,
-                         int64_t sent_us)
+static void take_outcome(struct consumer *consumer, struct batch *batch, size_t first, size_t count,
+                         const struct tk_pg_outcome *outcome, int64_t sent_us)
 {
     struct commit_news *news = tk_alloc(sizeof(*news));
-    seat_store_read_settle(outcome, batch->lines, batch->picked_count, batch->verdicts, &news->changes);
+    seat_store_read_settle(outcome, batch->lines + first, count, batch->verdicts + first, &news->changes);
     news->pictures = consumer->pictures;
     news->sent_us = sent_us;
     news->message = (struct tk_loop_message){.fn = on_news, .arg = news};
     tk_loop_post(consumer->loop, &news->message);
 }
 
-static enum tk_step apply_once(struct consumer *consumer, struct batch *batch)
+static enum apply_end apply_once(struct consumer *consumer, struct batch *batch, size_t first, size_t count)
 {
     struct tk_pg_op op;
     tk_pg_op_init(&op);
-    seat_store_settle(&op, batch->lines, batch->picked_count);
+    seat_store_settle(&op, batch->lines + first, count);
     int64_t sent_us = tk_mono_us();
     seat_pictures_write_begins(consumer->pictures);
     enum tk_step step = tk_pgs_run(consumer->pg, &op);
+    enum apply_end end = apply_end_of(step, op.outcome.sqlstate);
     if (step == TK_STEP_OK) {
-        take_outcome(consumer, batch, &op.outcome, sent_us);
+        take_outcome(consumer, batch, first, count, &op.outcome, sent_us);
     } else {
         seat_pictures_write_ends(consumer->pictures);
         tk_log(TK_LOG_WARNING, "messages not applied", TK_KV_STR("result", tk_step_name(step)),
-               TK_KV_INT("messages", batch->picked_count), TK_KV_STR("sqlstate", op.outcome.sqlstate),
-               TK_KV_STR("why", op.outcome.message));
+               TK_KV_INT("messages", count), TK_KV_STR("sqlstate", op.outcome.sqlstate),
+               TK_KV_STR("why", op.outcome.message), TK_KV_INT("backoff_ms", consumer->backoff_ms));
     }
     tk_pgs_release(&op);
-    return step;
+    return end;
 }
 
-static enum tk_err apply(struct consumer *consumer, struct batch *batch)
+/* Pauses with the batch in hand. Serves the broker's heartbeats; what it still sends waits behind the batch. */
+static enum tk_err hold_on(struct consumer *consumer, struct batch *batch)
 {
-    for (int attempt = 1; batch->picked_count > 0; attempt++) {
-        if (apply_once(consumer, batch) == TK_STEP_OK)
-            break;
-        if (attempt == BATCH_ATTEMPTS || is_stopping(consumer))
-            return TK_ERR_UNAVAILABLE;
-        pause_ms(consumer, ATTEMPT_PAUSE_MS);
+    int64_t until_us = tk_mono_us() + backoff_jitter_ms(consumer->backoff_ms, arc4random()) * TK_US_PER_MS;
+    set_up(consumer, false);
+    tk_metric_add(&held_back, 1);
+    consumer->backoff_ms = backoff_next_ms(consumer->backoff_ms, BACKOFF_MAX_MS);
+    while (!is_stopping(consumer) && tk_mono_us() < until_us) {
+        size_t got;
+        size_t room = TAKEN_MAX - batch->delivery_count;
+        if (room == 0)
+            return TK_ERR_LIMIT; /* 200 poison messages among them: they go back this once */
+        enum tk_err err = tk_mq_receive(consumer->mq, &batch->arena, batch->deliveries + batch->delivery_count, room,
+                                        HOLD_SLICE_MS, &got);
+        if (err)
+            return err;
+        batch->delivery_count += got;
     }
-    return TK_OK;
+    return is_stopping(consumer) ? TK_ERR_UNAVAILABLE : TK_OK;
+}
+
+/* Until all of it has an end, however long that takes. */
+static enum tk_err apply(struct consumer *consumer, struct batch *batch, size_t first, size_t count)
+{
+    enum tk_err err = TK_OK;
+    enum apply_end end = count > 0 ? apply_once(consumer, batch, first, count) : APPLY_END_DONE;
+    while (!err && end == APPLY_END_NOT_NOW) {
+        err = hold_on(consumer, batch);
+        if (!err)
+            end = apply_once(consumer, batch, first, count);
+    }
+    if (err)
+        return err;
+    set_up(consumer, true);
+    consumer->backoff_ms = BACKOFF_FIRST_MS;
+    if (end == APPLY_END_DONE)
+        return TK_OK;
+    batch->refused[first] = count == 1;
+    for (size_t i = 0; !err && count > 1 && i < count; i++)
+        err = apply(consumer, batch, first + i, 1);
+    return err;
+}
+
+static enum tk_err report_refusal(struct consumer *consumer, struct batch *batch, size_t i)
+{
+    const struct tk_reservation_message *message = &batch->messages[batch->picked[i]];
+    tk_metric_add(&poison, 1);
+    tk_log(TK_LOG_ERROR, "the database refuses a message", TK_KV_UUID("reservation", &message->reservation_id),
+           TK_KV_UUID("message", &message->event_id));
+    return reject(consumer, batch, batch->message_delivery[batch->picked[i]]);
 }
 
 static enum tk_err report_contradiction(struct consumer *consumer, struct batch *batch, size_t i)
@@ -234,6 +290,12 @@ static enum tk_err judge(struct consumer *consumer, struct batch *batch)
     int64_t now_us = tk_unix_us();
     for (size_t i = 0; i < batch->picked_count; i++) {
         const struct tk_reservation_message *message = &batch->messages[batch->picked[i]];
+        if (batch->refused[i]) {
+            enum tk_err err = report_refusal(consumer, batch, i);
+            if (err)
+                return err;
+            continue;
+        }
         tk_log(TK_LOG_DEBUG, "message", TK_KV_UUID("reservation", &message->reservation_id),
                TK_KV_STR("event", tk_reservation_routing_keys[message->event]), TK_KV_INT("revision", message->revision),
                TK_KV_STR("verdict", settle_verdict_name(batch->verdicts[i])));
@@ -253,9 +315,9 @@ static enum tk_err judge(struct consumer *consumer, struct batch *batch)
 /* One frame for all: up to the last delivery that was not rejected by itself. */
 static enum tk_err acknowledge(struct consumer *consumer, struct batch *batch)
 {
-    size_t last = batch->delivery_count;
+    size_t last = batch->end;
     size_t accepted = 0;
-    for (size_t i = 0; i < batch->delivery_count; i++) {
+    for (size_t i = batch->first; i < batch->end; i++) {
         if (batch->rejected[i])
             continue;
         last = i;
@@ -267,18 +329,14 @@ static enum tk_err acknowledge(struct consumer *consumer, struct batch *batch)
     return tk_mq_ack_up_to(consumer->mq, batch->deliveries[last].tag);
 }
 
-static enum tk_err consume_batch(struct consumer *consumer, struct batch *batch)
+static enum tk_err run_round(struct consumer *consumer, struct batch *batch)
 {
-    enum tk_err err =
-        tk_mq_receive(consumer->mq, &batch->arena, batch->deliveries, BATCH_MAX, RECEIVE_WAIT_MS, &batch->delivery_count);
-    if (err || batch->delivery_count == 0)
-        return err;
     FAULT_POINT(consumer_received);
-    err = decode(consumer, batch);
+    enum tk_err err = decode(consumer, batch);
     if (err)
         return err;
     plan(batch);
-    err = apply(consumer, batch);
+    err = apply(consumer, batch, 0, batch->picked_count);
     if (err)
         return err;
     FAULT_POINT(consumer_committed);
@@ -286,6 +344,19 @@ static enum tk_err consume_batch(struct consumer *consumer, struct batch *batch)
     if (!err)
         err = acknowledge(consumer, batch);
     FAULT_POINT(consumer_acknowledged);
+    return err;
+}
+
+static enum tk_err consume_batch(struct consumer *consumer, struct batch *batch)
+{
+    enum tk_err err =
+        tk_mq_receive(consumer->mq, &batch->arena, batch->deliveries, BATCH_MAX, RECEIVE_WAIT_MS, &batch->delivery_count);
+    while (!err && batch->first < batch->delivery_count) {
+        size_t left = batch->delivery_count - batch->first;
+        batch->end = batch->first + (left < BATCH_MAX ? left : BATCH_MAX);
+        err = run_round(consumer, batch);
+        batch->first = batch->end;
+    }
     return err;
 }
 
@@ -305,8 +376,8 @@ static void back_off(struct consumer *consumer)
 {
     tk_mq_disconnect(consumer->mq);
     set_up(consumer, false);
-    pause_ms(consumer, consumer->backoff_ms);
-    consumer->backoff_ms = consumer->backoff_ms * 2 < BACKOFF_MAX_MS ? consumer->backoff_ms * 2 : BACKOFF_MAX_MS;
+    pause_ms(consumer, backoff_jitter_ms(consumer->backoff_ms, arc4random()));
+    consumer->backoff_ms = backoff_next_ms(consumer->backoff_ms, BACKOFF_MAX_MS);
 }
 
 static void run_batch(struct consumer *consumer, struct batch *batch)
@@ -315,8 +386,6 @@ static void run_batch(struct consumer *consumer, struct batch *batch)
     enum tk_err err = consume_batch(consumer, batch);
     if (err)
         back_off(consumer);
-    else if (batch->delivery_count > 0)
-        consumer->backoff_ms = BACKOFF_FIRST_MS;
     tk_arena_release(&batch->arena);
 }
 
@@ -325,13 +394,13 @@ static void *run(void *arg)
     struct consumer *consumer = arg;
     struct batch *batch = tk_alloc(sizeof(*batch));
     while (!is_stopping(consumer)) {
-        if (tk_mq_is_up(consumer->mq)) {
-            run_batch(consumer, batch);
-        } else if (connect_both(consumer)) {
+        const bool up = tk_mq_is_up(consumer->mq);
+        if (atomic_load(consumer->read_only) || (!up && connect_both(consumer)))
             back_off(consumer);
-        } else {
+        else if (up)
+            run_batch(consumer, batch);
+        else
             set_up(consumer, true);
-        }
     }
     tk_mq_disconnect(consumer->mq);
     set_up(consumer, false);
@@ -354,7 +423,7 @@ static struct tk_pgs *open_database(const struct consumer_config *config)
 
 static void register_metrics(void)
 {
-    struct tk_metric *const all[] = {&consumed, &poison, &contradictions, &stale, &up_gauge, &lag};
+    struct tk_metric *const all[] = {&consumed, &poison, &contradictions, &stale, &up_gauge, &held_back, &lag};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         tk_metrics_register(all[i]);
 }
@@ -382,6 +451,7 @@ enum tk_err consumer_start(const struct consumer_config *config, struct consumer
     register_metrics();
     consumer->loop = config->loop;
     consumer->pictures = config->pictures;
+    consumer->read_only = config->read_only;
     consumer->backoff_ms = BACKOFF_FIRST_MS;
     consumer->pg = open_database(config);
     int rc = pthread_create(&consumer->thread, NULL, run, consumer);

@@ -8,6 +8,7 @@
 #ifndef EVENT_SVC_APP_CONSUMER_H
 #define EVENT_SVC_APP_CONSUMER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct consumer_config {
     int64_t timeout_ms; /* of one transaction */
     struct tk_loop *loop;
     struct seat_pictures *pictures; /* on that loop; told of every commit */
+    const atomic_bool *read_only;   /* while true the queue is left alone */
 };
 
 /** Starts the thread. TK_ERR_INVALID when the broker's URL makes no sense. The texts live as long as the process. */

@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "event-svc/adapters/seat_store.h"
 #include "event-svc/adapters/statements.h"
 #include "shared/base/clock.h"
+#include "shared/contract/lineage.h"
 #include "shared/log/log.h"
 
 #define DRAIN_MS            10000
@@ -44,9 +46,10 @@ static bool rabbitmq_is_up(void *arg)
 static bool write_details(const struct tk_standard_app *app, struct tk_jsonw *w)
 {
     int64_t waiting = dead_letters_waiting();
-    (void)app;
+    bool read_only = atomic_load(&((const struct event_service *)app)->read_only);
     tk_jsonw_i64(w, "dead_letters", waiting);
-    return waiting == 0;
+    tk_jsonw_bool(w, "read_only", read_only);
+    return waiting == 0 && !read_only;
 }
 
 static bool redis_is_up(void *arg)
@@ -173,6 +176,7 @@ static enum tk_err open_consumer(struct event_service *service)
         .timeout_ms = CONSUMER_TIMEOUT_MS,
         .loop = service->loop,
         .pictures = service->pictures,
+        .read_only = &service->read_only,
     };
     return consumer_start(&config, &service->consumer);
 }
@@ -188,6 +192,14 @@ static enum tk_err open_dead_letters(struct event_service *service)
         .most = service->config->dead_letters_max,
     };
     return dead_letters_start(&config, &service->dead_letters);
+}
+
+/* What a restored database knows is to be looked at, not built upon. */
+static bool is_read_only(void *app, const struct tk_route *route)
+{
+    struct event_service *service = app;
+    return atomic_load(&service->read_only) && strcmp(route->method, "GET") != 0 &&
+           strcmp(route->path, TK_LINEAGE_PATH) != 0;
 }
 
 static enum tk_err open_server(struct event_service *service, const struct tk_route *routes, size_t route_count)
@@ -212,6 +224,7 @@ static enum tk_err open_server(struct event_service *service, const struct tk_ro
         .tls_cert = config->tls_cert,
         .tls_key = config->tls_key,
         .app = service,
+        .is_overloaded = is_read_only,
     };
     return tk_http_server_open(service->loop, &http, &service->server);
 }

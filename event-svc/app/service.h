@@ -4,6 +4,8 @@
 #ifndef EVENT_SVC_APP_SERVICE_H
 #define EVENT_SVC_APP_SERVICE_H
 
+#include <stdatomic.h>
+
 #include "event-svc/app/consumer.h"
 #include "event-svc/app/dead_letters.h"
 #include "event-svc/app/seat_desk.h"
@@ -39,6 +41,7 @@ struct event_service {
     struct tk_redis *redis;
     struct tk_ratelimit *limits;
     struct tk_http_server *server;
+    atomic_bool read_only; /* a database was restored, shared/contract/lineage.h; as last heard */
     struct tk_timer drain;
     int64_t drain_until_us;
 };

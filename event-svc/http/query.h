@@ -45,6 +45,7 @@ struct query {
     int64_t limit;        /* of a list; one more row was asked for */
     const char *location; /* of what was created: prefix before the id, or NULL */
     int64_t deadline_ms;
+    void *arg;   /* the answer function's */
     bool writes; /* an unknown outcome must be reported as such */
 };
 

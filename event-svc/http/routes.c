@@ -4,6 +4,7 @@
 #include "event-svc/http/routes.h"
 
 #include "event-svc/config.h"
+#include "shared/contract/lineage.h"
 #include "shared/contract/seat_api.h"
 #include "shared/http/standard_routes.h"
 
@@ -52,6 +53,7 @@ const struct tk_route event_routes[] = {
     {"POST", DEAD_LETTERS "/{id}/replay", dead_letters_replay, INTERNAL, 0},
     {"GET", DEAD_LETTERS "/{id}", dead_letters_get, INTERNAL, 0},
     {"DELETE", DEAD_LETTERS "/{id}", dead_letters_delete, INTERNAL, 0},
+    {"POST", TK_LINEAGE_PATH, lineage_exchange, BODY | INTERNAL, TK_LINEAGE_MAX_BYTES},
     {"GET", "/api/internal/health", tk_standard_health, INTERNAL, 0},
 };
 

@@ -9,6 +9,8 @@
 extern const struct tk_route event_routes[];
 extern const size_t event_route_count;
 
+/* lineage.c */
+tk_http_handler lineage_exchange;
 /* organizers.c */
 tk_http_handler organizers_create, organizers_list, organizers_get, organizers_patch, organizers_delete;
 /* events.c */

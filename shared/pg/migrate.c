@@ -163,3 +163,13 @@ enum tk_err tk_pg_check_version(const char *url, int version)
            TK_KV_INT("needed", version));
     return TK_ERR_CONFLICT;
 }
+
+enum tk_err tk_pg_execute(const char *url, const char *sql)
+{
+    PGconn *pg = connect_patiently(url, CONNECT_PATIENCE_US);
+    if (pg == NULL)
+        return TK_ERR_UNAVAILABLE;
+    bool done = run(pg, sql);
+    PQfinish(pg);
+    return done ? TK_OK : TK_ERR_INVALID;
+}

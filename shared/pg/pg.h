@@ -137,6 +137,9 @@ struct tk_migration {
  */
 TK_MUSTCHECK enum tk_err tk_pg_migrate(const char *url, const struct tk_migration *migrations, size_t count);
 
+/** Runs one statement for a person at a terminal. TK_ERR_INVALID (logged): refused; TK_ERR_UNAVAILABLE: no connection. */
+TK_MUSTCHECK enum tk_err tk_pg_execute(const char *url, const char *sql);
+
 /** TK_OK when the database is exactly at `version`; TK_ERR_CONFLICT otherwise; TK_ERR_UNAVAILABLE when it is away. */
 TK_MUSTCHECK enum tk_err tk_pg_check_version(const char *url, int version);
 

@@ -17,19 +17,6 @@ topology_is_final() {
     expect_json '[.[] | select(.source == $dlx)] | length >= 1' --arg dlx "$BROKER_EXCHANGE.dlx"
 }
 
-buy_one() { # a complete booking; leaves the reservation's id in BOUGHT and the seat's in BOUGHT_SEAT
-    local user
-    user=$(uuid)
-    take 1
-    BOUGHT_SEAT=${TAKEN[0]}
-    reserve "$user" "$BOUGHT_SEAT"
-    expect_status 201
-    BOUGHT=$RESERVATION_ID
-    BOUGHT_BY=$user
-    confirm "$user" "$BOUGHT"
-    expect_status 200
-}
-
 counters_move() {
     open_session 2 5
     buy_one
@@ -94,13 +81,6 @@ messages_tell_the_whole_state() {
     cancel "$user" "$id"
     expect_message "$id" reservation.cancelled available "$user" "${TAKEN[0]}"
     broker DELETE "queues/%2F/$PROBE"
-}
-
-message_json() { # REVISION STATUS TYPE → a message about BOUGHT
-    jq -n --arg id "$(uuid)" --arg type "$3" --arg now "$(from_now '0 seconds')" --arg reservation "$BOUGHT" \
-        --argjson revision "$1" --arg session "$SESSION_ID" --arg user "$BOUGHT_BY" --arg seat "$BOUGHT_SEAT" --arg status "$2" \
-        '{event_id: $id, event_type: $type, occurred_at: $now, data: {reservation_id: $reservation, revision: $revision,
-          session_id: $session, user_id: $user, seats: [{session_seat_id: $seat, status: $status}]}}'
 }
 
 dead_letters_start() {

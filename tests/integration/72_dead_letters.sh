@@ -6,10 +6,6 @@ dead_letter_api() { # METHOD [PATH]: as request() leaves it
     request "$1" "$EVENT_URL/api/internal/dead-letters${2:-}" ${INTERNAL_AUTH[@]+"${INTERNAL_AUTH[@]}"}
 }
 
-event_metric() { # NAME → its value
-    curl -sS --max-time 5 "$EVENT_URL/metrics" | awk -v name="$1" '$1 == name { print $2 }'
-}
-
 letter_about() { # RESERVATION → id of the dead letter about it, empty when there is none
     dead_letters GET '?limit=200' | jq -r --arg id "$1" '[.data[] | select((.body // "") | contains($id)) | .id] | first // ""'
 }

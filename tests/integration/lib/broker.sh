@@ -60,3 +60,10 @@ dead_letters_purge() {
         dead_letters DELETE "/$id"
     done
 }
+
+message_json() { # REVISION STATUS TYPE → a message about BOUGHT
+    jq -n --arg id "$(uuid)" --arg type "$3" --arg now "$(from_now '0 seconds')" --arg reservation "$BOUGHT" \
+        --argjson revision "$1" --arg session "$SESSION_ID" --arg user "$BOUGHT_BY" --arg seat "$BOUGHT_SEAT" --arg status "$2" \
+        '{event_id: $id, event_type: $type, occurred_at: $now, data: {reservation_id: $reservation, revision: $revision,
+          session_id: $session, user_id: $user, seats: [{session_seat_id: $seat, status: $status}]}}'
+}

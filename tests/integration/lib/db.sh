@@ -23,12 +23,12 @@ reservation_status() { # RESERVATION_ID
 }
 
 # One line per table: name, rows, and the sum of the row versions' transaction ids, which moves with every insert, update and
-# delete. The watermarks of periodic searches move by themselves and are left out.
+# delete. The watermarks of periodic searches and the databases' pulse move by themselves and are left out.
 database_fingerprint() { # URL
     psql -XAtq -v ON_ERROR_STOP=1 "$1" <<'SQL'
 SELECT format('SELECT %L, count(*), coalesce(sum(xmin::text::bigint), 0) FROM %I', tablename, tablename)
 FROM pg_tables
-WHERE schemaname = 'public' AND tablename <> 'sweep_watermarks'
+WHERE schemaname = 'public' AND tablename NOT IN ('sweep_watermarks', 'lineage')
 ORDER BY tablename
 \gexec
 SQL

@@ -98,6 +98,19 @@ reservation() { # USER RESERVATION
     get "$BOOKING_URL/api/v1/reservations/$2" -H "X-User-ID: $1"
 }
 
+buy_one() { # a complete booking; leaves the reservation's id in BOUGHT and the seat's in BOUGHT_SEAT
+    local user
+    user=$(uuid)
+    take 1
+    BOUGHT_SEAT=${TAKEN[0]}
+    reserve "$user" "$BOUGHT_SEAT"
+    expect_status 201
+    BOUGHT=$RESERVATION_ID
+    BOUGHT_BY=$user
+    confirm "$user" "$BOUGHT"
+    expect_status 200
+}
+
 # event-svc's internal API wants a key when the stack has one.
 INTERNAL_AUTH=()
 [ -n "${INTERNAL_API_KEY:-}" ] && INTERNAL_AUTH=(-H "X-Internal-Api-Key: $INTERNAL_API_KEY")

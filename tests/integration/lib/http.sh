@@ -68,6 +68,18 @@ expect_problem() { # STATUS CODE [POINTER]
     fi
 }
 
+metric() { # URL SERIES → its value
+    curl -sS --max-time 5 "$1/metrics" | awk -v name="$2" '$1 == name { print $2 }'
+}
+
+event_metric() { # SERIES → its value
+    metric "$EVENT_URL" "$1"
+}
+
+booking_metric() { # SERIES → its value
+    metric "$BOOKING_URL" "$1"
+}
+
 # --- many at once -----------------------------------------------------------------------------------------------------
 
 # A volley is a set of requests sent by one curl process in parallel. volley_add writes one into the configuration;
