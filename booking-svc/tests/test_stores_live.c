@@ -66,7 +66,7 @@ static void set_up(void)
     run("SET client_min_messages = warning");
     run("DROP SCHEMA IF EXISTS %s CASCADE", schema);
     run("CREATE SCHEMA %s", schema);
-    cr_assert_eq(tk_pg_migrate(url, booking_migrations, BOOKING_SCHEMA_VERSION), TK_OK);
+    cr_assert_eq(tk_pg_migrate(url, booking_migrations, booking_migration_count), TK_OK);
     loop = tk_loop_create();
     const struct tk_pg_config config = {
         .name = "live-test",

@@ -13,11 +13,8 @@ TK_EMBED(event_schema_0005, "event-svc/migrations/0005_lineage.sql")
 TK_EMBED(openapi, "event-svc/openapi.json")
 
 const struct tk_migration event_migrations[] = {
-    {1, "schema", event_schema_0001},
-    {2, "idempotency", event_schema_0002},
-    {3, "hold history", event_schema_0003},
-    {4, "dead_letters", event_schema_0004},
-    {5, "lineage", event_schema_0005},
+    {1, "schema", event_schema_0001},       {2, "idempotency", event_schema_0002}, {3, "hold history", event_schema_0003},
+    {4, "dead_letters", event_schema_0004}, {5, "lineage", event_schema_0005},
 };
 const size_t event_migration_count = sizeof(event_migrations) / sizeof(event_migrations[0]);
 

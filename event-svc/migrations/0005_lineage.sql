@@ -6,6 +6,7 @@ CREATE TABLE lineage (
     epoch          bigint NOT NULL DEFAULT 1,
     peer_system_id uuid,
     peer_epoch     bigint NOT NULL DEFAULT 0,
-    diverged_at    timestamptz
+    diverged_at    timestamptz,
+    quiet_until    timestamptz NOT NULL DEFAULT '-infinity' -- accepted: the other side has a minute to follow
 ) WITH (fillfactor = 10);
 INSERT INTO lineage DEFAULT VALUES;

@@ -34,16 +34,21 @@ struct tk_lineage {
  */
 #define TK_LINEAGE_JUDGE_SQL                                                                                               \
     "UPDATE lineage SET epoch = epoch + 1, "                                                                               \
-    "diverged_at = CASE WHEN diverged_at IS NULL AND ($3::uuid <> system_id OR $4::int8 > epoch) THEN now() "              \
+    "diverged_at = CASE WHEN diverged_at IS NULL AND now() > quiet_until AND ($3::uuid <> system_id OR $4::int8 > epoch) " \
+    "THEN now() "                                                                                                          \
     "ELSE diverged_at END, "                                                                                               \
     "peer_epoch = CASE WHEN coalesce(peer_system_id, $1::uuid) = $1::uuid THEN greatest(peer_epoch, $2::int8) "            \
     "ELSE peer_epoch END, "                                                                                                \
     "peer_system_id = CASE WHEN $2::int8 > 0 THEN coalesce(peer_system_id, $1::uuid) ELSE peer_system_id END "             \
     "RETURNING system_id, epoch, peer_system_id, peer_epoch, diverged_at IS NOT NULL"
 
-/** Both databases begin anew: far ahead of anything that may be remembered, and with nothing remembered. */
+/**
+ * For both databases, within a minute: they begin anew, far ahead of anything that may be remembered, and with nothing
+ * remembered.
+ */
 #define TK_LINEAGE_ACCEPT_SQL                                                                                              \
-    "UPDATE lineage SET diverged_at = NULL, epoch = epoch + 1000000000000, peer_system_id = NULL, peer_epoch = 0"
+    "UPDATE lineage SET diverged_at = NULL, quiet_until = now() + interval '1 minute', "                                   \
+    "epoch = epoch + 1000000000000, peer_system_id = NULL, peer_epoch = 0"
 
 void tk_lineage_judge(struct tk_params *p, const struct tk_lineage *peer);
 struct tk_lineage tk_lineage_of_row(const PGresult *rows);

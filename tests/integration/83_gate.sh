@@ -58,11 +58,11 @@ everything_comes_back() { # SERVICE
     for url in "$EVENT_URL" "$BOOKING_URL" "$WORKER_URL"; do
         eventually 15 "readiness of $url" 200 readiness "$url"
     done
+    take 1
     eventually 15 "a reservation" 201 reserve_status
 }
 
-reserve_status() {
-    take 1
+reserve_status() { # of the seat taken
     reserve "$(uuid)" "${TAKEN[0]}"
     echo "$STATUS"
 }
