@@ -47,8 +47,10 @@ bool commit_gate_probed(struct commit_gate *gate, enum tk_step step, int64_t now
     const bool ok = step == TK_STEP_OK;
     if (tk_breaker_probe(&gate->breaker, now_us))
         return tk_breaker_probed(&gate->breaker, ok, now_us);
-    if (ok)
-        return tk_breaker_note(&gate->breaker, true, now_us);
-    (void)tk_breaker_note(&gate->breaker, false, now_us);
-    return tk_breaker_note(&gate->breaker, false, now_us); /* it did nothing but write: one failure is enough */
+    if (step == TK_STEP_FAILED)
+        return false; /* it waited in a queue, or there is no connection: others tell */
+    const bool shut = tk_breaker_note(&gate->breaker, ok, now_us);
+    if (step != TK_STEP_REFUSED || shut)
+        return shut;
+    return tk_breaker_note(&gate->breaker, false, now_us); /* it did nothing but write: one refusal is enough */
 }

@@ -48,6 +48,10 @@ Test(commit_gate, two_lost_answers_in_a_row_shut_it)
 Test(commit_gate, only_the_periodic_write_opens_it)
 {
     struct commit_gate gate = fresh();
+    cr_expect_not(commit_gate_probed(&gate, TK_STEP_FAILED, SECOND), "never sent: a long queue is no full disk");
+    cr_expect_not(commit_gate_probed(&gate, TK_STEP_UNKNOWN, SECOND), "one lost answer");
+    cr_expect_not(commit_gate_probed(&gate, TK_STEP_OK, SECOND));
+    cr_expect(commit_gate_allows(&gate));
     cr_expect(commit_gate_probed(&gate, TK_STEP_REFUSED, SECOND), "an idle service notices by itself");
     cr_expect_not(commit_gate_note(&gate, TK_STEP_OK, "", SECOND), "one that was on its way");
     cr_expect_not(commit_gate_allows(&gate));
