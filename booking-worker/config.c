@@ -55,6 +55,8 @@ const struct tk_setting worker_settings[] = {
      "How long past its deadline a hold must be before the sweep looks at it.", 0},
     {"PAYING_SETTLE_AFTER_SECONDS", TK_SETTING_INT, MEMBER(paying_settle_after_s), "30", 1, 3600, "s",
      "Age of a payment attempt that nobody settled before booking-svc is asked to.", 0},
+    {"HISTORY_RETENTION_DAYS", TK_SETTING_INT, MEMBER(history_retention_days), "400", 2, 36500, "days",
+     "How long the history of reservations and holds that are over is kept after their last change.", 0},
     {"CONSISTENCY_GRACE_SECONDS", TK_SETTING_INT, MEMBER(consistency_grace_s), "30", 0, 3600, "s",
      "How long the databases may differ over work under way before the audit and `verify` call it a divergence.", 0},
     {"AUDIT_INTERVAL_SECONDS", TK_SETTING_INT, MEMBER(audit_interval_s), "10", 1, 3600, "s",

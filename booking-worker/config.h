@@ -33,6 +33,7 @@ struct worker_config {
     int64_t orphan_interval_s;
     int64_t orphan_grace_s;
     int64_t paying_settle_after_s;
+    int64_t history_retention_days;
     int64_t consistency_grace_s;
     int64_t audit_interval_s;
     int64_t outbox_max_age_s;

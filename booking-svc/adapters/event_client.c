@@ -66,6 +66,7 @@ struct seat_call {
 struct release_item {
     struct tk_batch_item base;
     struct tk_release_request request;
+    char request_id[TK_REQUEST_ID_MAX]; /* the slice in `request` points here */
     struct tk_release_answer answer;
     event_client_release_done *done;
     void *arg;
@@ -385,6 +386,9 @@ enum tk_err event_client_release(struct event_client *client, const struct tk_re
 {
     struct release_item *item = tk_alloc(sizeof(*item));
     item->request = *request;
+    assert(request->request_id.len <= sizeof(item->request_id));
+    memcpy(item->request_id, request->request_id.ptr ? request->request_id.ptr : "", request->request_id.len);
+    item->request.request_id.ptr = item->request_id;
     item->base.deadline_us = deadline_us;
     item->done = done;
     item->arg = arg;

@@ -252,8 +252,8 @@ const struct tk_pg_statement sql_pending_take_over = {
     "WITH taken AS ("
     " UPDATE reservations r SET revision = r.revision + 1, updated_at = now()"
     " WHERE r.id = $1::uuid AND r.status = 'paying' RETURNING r.id, r.revision"
-    ") INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason)"
-    " SELECT id, revision, 'paying', 'paying', 'worker', 'payment taken over' FROM taken",
+    ") INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason, request_id)"
+    " SELECT id, revision, 'paying', 'paying', 'worker', 'payment taken over', $2::text FROM taken",
 };
 
 const struct tk_pg_statement sql_pending_reservation = {
@@ -303,8 +303,8 @@ static void on_pending(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
     pending.done(pending.arg, outcome->step, r, has_attempt ? &attempt : NULL);
 }
 
-enum tk_err payment_store_pending(struct tk_pg *pg, const struct tk_uuid *reservation_id, int64_t deadline_us,
-                                  struct tk_arena *arena, payment_pending_done *done, void *arg)
+enum tk_err payment_store_pending(struct tk_pg *pg, const struct tk_uuid *reservation_id, const char *request_id,
+                                  int64_t deadline_us, struct tk_arena *arena, payment_pending_done *done, void *arg)
 {
     struct pending_op *pending = tk_alloc(sizeof(*pending));
     tk_pg_op_init(&pending->op);
@@ -314,7 +314,9 @@ enum tk_err payment_store_pending(struct tk_pg *pg, const struct tk_uuid *reserv
     pending->op.deadline_us = deadline_us;
     pending->op.done = on_pending;
     pending->op.arg = pending;
-    tk_params_uuid(tk_pg_op_step(&pending->op, &sql_pending_take_over), reservation_id);
+    struct tk_params *p = tk_pg_op_step(&pending->op, &sql_pending_take_over);
+    tk_params_uuid(p, reservation_id);
+    tk_params_text(p, tk_slice_of(request_id));
     tk_params_uuid(tk_pg_op_step(&pending->op, &sql_pending_reservation), reservation_id);
     tk_params_uuid(tk_pg_op_step(&pending->op, &sql_read_items), reservation_id);
     tk_params_uuid(tk_pg_op_step(&pending->op, &sql_pending_attempt), reservation_id);

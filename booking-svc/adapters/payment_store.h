@@ -64,7 +64,8 @@ typedef void payment_pending_done(void *arg, enum tk_step step, struct reservati
  * new revision, so that the earlier request, should it wake up, cannot settle what it knew: it may believe that nothing was
  * charged, and be wrong the moment we ask the provider again.
  */
-TK_MUSTCHECK enum tk_err payment_store_pending(struct tk_pg *pg, const struct tk_uuid *reservation_id, int64_t deadline_us,
-                                               struct tk_arena *arena, payment_pending_done *done, void *arg);
+TK_MUSTCHECK enum tk_err payment_store_pending(struct tk_pg *pg, const struct tk_uuid *reservation_id,
+                                               const char *request_id, int64_t deadline_us, struct tk_arena *arena,
+                                               payment_pending_done *done, void *arg);
 
 #endif

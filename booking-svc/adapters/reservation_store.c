@@ -47,7 +47,7 @@ const struct tk_pg_statement sql_fence_insert = {
     " INSERT INTO reservations (id, session_id, status, expiry_time) VALUES ($1::uuid, $2::uuid, 'expired', now())"
     " ON CONFLICT (id) DO NOTHING RETURNING id"
     ") INSERT INTO reservation_history (reservation_id, revision, to_status, actor, reason, request_id)"
-    " SELECT id, 1, 'expired', 'booking-svc', 'tombstone before release', $3::text FROM tombstone",
+    " SELECT id, 1, 'expired', 'system', 'tombstone before release', $3::text FROM tombstone",
 };
 
 const struct tk_pg_statement sql_fence_reread = {

@@ -15,7 +15,8 @@ const struct tk_pg_statement *const booking_statements[] = {
     &sql_pending_reservation, &sql_rebind_reread,  &sql_tickets_of_user, &sql_ticket_one,
     &sql_tier_insert,         &sql_tier_page,      &sql_tiers_by_id,     &sql_pending_take_over,
     &sql_read_confirmed,      &tk_sql_key_claim,   &tk_sql_key_keep,     &tk_sql_key_give_back,
-    &tk_sql_key_look,         &sql_lineage_beat,   &sql_lineage_judge,
+    &tk_sql_key_look,         &sql_lineage_beat,   &sql_lineage_judge,   &sql_history_owner,
+    &sql_history_page,
 };
 
 const size_t booking_statement_count = sizeof(booking_statements) / sizeof(booking_statements[0]);

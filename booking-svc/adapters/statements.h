@@ -9,7 +9,7 @@
 
 extern const struct tk_pg_statement sql_persist_lock, sql_persist_insert, sql_persist_look, sql_cancel_cas, sql_cancel_look,
     sql_read_one, sql_read_items, sql_list_page, sql_list_items, sql_fence_insert, sql_fence_reread;
-extern const struct tk_pg_statement sql_read_confirmed;
+extern const struct tk_pg_statement sql_read_confirmed, sql_history_owner, sql_history_page;
 extern const struct tk_pg_statement sql_begin_cas, sql_begin_look, sql_begin_items, sql_settle_apply, sql_settle_look,
     sql_pending_take_over, sql_pending_reservation, sql_pending_attempt, sql_lineage_beat, sql_lineage_judge;
 extern const struct tk_pg_statement sql_bind_insert, sql_bind_reread, sql_rebind_update, sql_rebind_reread;

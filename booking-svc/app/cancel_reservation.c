@@ -63,7 +63,10 @@ static void give_seats_back(struct cancel_run *c)
 {
     const struct reservation *r = c->reservation;
     struct tk_uuid seats[SEAT_LOCK_MAX_SEATS];
-    const struct tk_release_request release = {.reservation_id = r->id, .session_id = r->session_id};
+    const struct tk_release_request release = {.reservation_id = r->id,
+                                               .session_id = r->session_id,
+                                               .reason = TK_RELEASE_REASON_CANCELLED,
+                                               .request_id = tk_slice_of(c->request.request_id)};
     const int64_t deadline_us = tk_mono_us() + c->app->config->event_service_timeout_ms * TK_US_PER_MS;
     if (event_client_release(c->app->events, &release, deadline_us, NULL, NULL))
         tk_log(TK_LOG_WARNING, "release queue full, left to the outbox", TK_KV_UUID("reservation", &r->id));
@@ -175,7 +178,7 @@ static void on_read(void *arg, enum tk_step step, struct reservation *r)
     c->write.outbox_id = tk_uuid_v7();
     tk_buf_reset(&c->message);
     reservation_encode_message(r, TK_RESERVATION_CANCELLED, &c->write.outbox_id, r->revision + 1, tk_unix_us(),
-                               &c->message);
+                               c->request.request_id, &c->message);
     assert(!c->message.overflow);
     write_cancel(c);
 }

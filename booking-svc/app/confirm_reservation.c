@@ -101,7 +101,8 @@ static bool op_begin(struct confirm_run *c, result_t *result)
 {
     if (!c->flow.resume)
         return begin_payment(c, result);
-    if (payment_store_pending(c->app->pg, &c->request.reservation_id, c->deadline_us, &c->arena, on_pending, c))
+    if (payment_store_pending(c->app->pg, &c->request.reservation_id, c->request.request_id, c->deadline_us, &c->arena,
+                              on_pending, c))
         return not_sent(result);
     return true;
 }
@@ -165,7 +166,7 @@ static void prepare_settlement(struct confirm_run *c)
     settle->declined = settle->paid ? (struct tk_slice){NULL, 0} : c->request.declined;
     if (settle->paid)
         reservation_encode_message(c->reservation, TK_RESERVATION_CONFIRMED, &settle->outbox_id,
-                                   c->reservation->revision + 1, tk_unix_us(), &c->message);
+                                   c->reservation->revision + 1, tk_unix_us(), c->request.request_id, &c->message);
     assert(!c->message.overflow);
     settle->message = tk_buf_slice(&c->message);
 }

@@ -327,6 +327,7 @@ static bool op_hold(struct create_flow *c, result_t *result)
         .seats = c->seat_ids,
         .seat_count = is_choosing(&c->request) ? 0 : c->request.seat_count,
         .hold_seconds = booking_hold_seconds(c->app->config),
+        .request_id = tk_slice_of(c->request.request_id),
     };
     if (event_client_hold(c->app->events, &c->hold))
         return at_once(result, TK_STEP_FAILED);
@@ -384,7 +385,10 @@ static bool op_fence(struct create_flow *c, result_t *result)
 
 static bool op_release(struct create_flow *c, result_t *result)
 {
-    const struct tk_release_request request = {.reservation_id = c->reservation_id, .session_id = c->request.session_id};
+    const struct tk_release_request request = {.reservation_id = c->reservation_id,
+                                               .session_id = c->request.session_id,
+                                               .reason = TK_RELEASE_REASON_UNDONE,
+                                               .request_id = tk_slice_of(c->request.request_id)};
     const int64_t deadline_us = tk_mono_us() + c->app->config->event_service_timeout_ms * TK_US_PER_MS;
     if (event_client_release(c->app->events, &request, deadline_us, on_released, c))
         return at_once(result, TK_STEP_FAILED);

@@ -104,7 +104,8 @@ enum tk_err reservation_price(struct reservation *r, const struct tk_hold_answer
 }
 
 void reservation_encode_message(const struct reservation *r, enum tk_reservation_event event,
-                                const struct tk_uuid *message_id, int64_t revision, int64_t now_unix_us, struct tk_buf *out)
+                                const struct tk_uuid *message_id, int64_t revision, int64_t now_unix_us,
+                                const char *request_id, struct tk_buf *out)
 {
     struct tk_uuid seats[TK_MESSAGE_MAX_SEATS];
     assert(r->item_count <= TK_MESSAGE_MAX_SEATS);
@@ -120,6 +121,7 @@ void reservation_encode_message(const struct reservation *r, enum tk_reservation
         .user_id = r->user_id,
         .seats = seats,
         .seat_count = r->item_count,
+        .request_id = tk_slice_of(request_id),
     };
     tk_reservation_message_encode(&message, out);
 }

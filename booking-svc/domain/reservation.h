@@ -94,6 +94,6 @@ TK_MUSTCHECK enum tk_err reservation_price(struct reservation *r, const struct t
 /** Appends the message about this reservation's final state (its status is not looked at). */
 void reservation_encode_message(const struct reservation *r, enum tk_reservation_event event,
                                 const struct tk_uuid *message_id, int64_t revision, int64_t now_unix_us,
-                                struct tk_buf *out);
+                                const char *request_id, struct tk_buf *out);
 
 #endif

@@ -23,6 +23,7 @@ const struct tk_route booking_routes[] = {
     {"POST", "/api/v1/reservations", http_create_reservation, BODY | USER, BOOKING_BODY_MAX},
     {"GET", "/api/v1/reservations", http_list_reservations, USER, BOOKING_BODY_MAX},
     {"GET", "/api/v1/reservations/{id}", http_get_reservation, USER, BOOKING_BODY_MAX},
+    {"GET", "/api/v1/reservations/{id}/history", http_get_history, USER, BOOKING_BODY_MAX},
     {"DELETE", "/api/v1/reservations/{id}", http_cancel_reservation, USER, BOOKING_BODY_MAX},
     {"POST", "/api/v1/reservations/{id}/confirm", http_confirm_reservation, BODY | TK_ROUTE_OPTIONAL_BODY | USER,
      BOOKING_BODY_MAX},

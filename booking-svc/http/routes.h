@@ -16,6 +16,8 @@ bool booking_is_overloaded(void *app, const struct tk_route *route);
 tk_http_handler http_create_reservation, http_get_reservation, http_list_reservations;
 /* transitions.c */
 tk_http_handler http_confirm_reservation, http_cancel_reservation, http_settle_reservation;
+/* history.c */
+tk_http_handler http_get_history;
 /* tickets.c */
 tk_http_handler http_list_tickets, http_get_ticket, http_ticket_qr;
 /* price_tiers.c */

@@ -512,7 +512,8 @@ static void on_pending(void *arg, enum tk_step step, struct reservation *r, cons
 
 static void take_over(const struct reservation *r)
 {
-    cr_assert_eq(payment_store_pending(pg, &r->id, tk_mono_us() + 5 * TK_US_PER_S, &arena, on_pending, NULL), TK_OK);
+    cr_assert_eq(payment_store_pending(pg, &r->id, "take-over", tk_mono_us() + 5 * TK_US_PER_S, &arena, on_pending, NULL),
+                 TK_OK);
     await(1);
 }
 

@@ -138,3 +138,45 @@ enum tk_err event_client_release(struct event_client *client, const struct tk_re
         return unreadable(TK_SEAT_API_RELEASE_PATH, status);
     return TK_OK;
 }
+
+struct purge_answer {
+    int64_t idempotency_keys;
+    int64_t hold_history;
+};
+
+static const struct tk_field purge_answer_fields[] = {
+    {"idempotency_keys", NULL, TK_FIELD_INT, TK_FIELD_REQUIRED, offsetof(struct purge_answer, idempotency_keys),
+     TK_FIELD_NO_PRESENCE, 0, INT64_MAX},
+    {"hold_history", NULL, TK_FIELD_INT, TK_FIELD_REQUIRED, offsetof(struct purge_answer, hold_history),
+     TK_FIELD_NO_PRESENCE, 0, INT64_MAX},
+};
+
+static enum tk_err read_purged(struct tk_slice answer, struct purge_answer *out)
+{
+    struct tk_arena arena = {0};
+    struct tk_json_errors errors = {.arena = &arena};
+    const struct tk_json *root;
+    const char *why;
+    enum tk_err err = tk_json_parse(&arena, answer, &root, &why);
+    if (!err)
+        err = tk_json_bind_known(root, "", purge_answer_fields, 2, out, &errors);
+    tk_arena_release(&arena);
+    return err;
+}
+
+enum tk_err event_client_purge(struct event_client *client, int64_t history_days, int64_t limit, bool *full)
+{
+    static const char path[] = "/api/internal/purge";
+    char body[96];
+    long status;
+    struct tk_slice answer;
+    struct purge_answer purged = {0};
+    snprintf(body, sizeof(body), "{\"history_days\":%lld,\"limit\":%lld}", (long long)history_days, (long long)limit);
+    enum tk_err err = http_call(client->caller, "POST", path, tk_slice_of(body), &status, &answer);
+    if (err)
+        return err;
+    if (status != 200 || read_purged(answer, &purged) != TK_OK)
+        return unreadable(path, status);
+    *full = purged.idempotency_keys == limit || purged.hold_history == limit;
+    return TK_OK;
+}

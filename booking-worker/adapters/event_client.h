@@ -30,4 +30,10 @@ TK_MUSTCHECK enum tk_err event_client_overdue_holds(struct event_client *client,
 TK_MUSTCHECK enum tk_err event_client_release(struct event_client *client, const struct tk_release_request *requests,
                                               size_t count, struct tk_arena *arena, enum tk_release_outcome *outcomes);
 
+/**
+ * Has event-svc delete up to `limit` idempotency keys and as many rows of hold history older than `history_days`. *full:
+ * there may be more.
+ */
+TK_MUSTCHECK enum tk_err event_client_purge(struct event_client *client, int64_t history_days, int64_t limit, bool *full);
+
 #endif

@@ -47,8 +47,8 @@ static const struct tk_pg_statement undecided_statement = {
 
 static const struct tk_pg_statement history_statement = {
     "worker_expire_history",
-    "INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason) "
-    "SELECT id, revision, 'active', 'expired', 'worker', 'hold expired' "
+    "INSERT INTO reservation_history (reservation_id, revision, from_status, to_status, actor, reason, request_id) "
+    "SELECT id, revision, 'active', 'expired', 'worker', 'hold expired', $3::text "
     "FROM unnest($1::uuid[], $2::bigint[]) AS t (id, revision)"};
 
 /* Losing this update in a crash only means looking again, so it does not wait for the disk. */
@@ -198,9 +198,17 @@ static void add_ids(struct tk_params *params, const struct tk_uuid *ids, size_t 
     tk_params_array_end(params);
 }
 
+/* What the trails on both sides show as the request: nobody asked, so each batch has an id of its own. */
+static struct tk_slice batch_id(struct tk_arena *arena)
+{
+    const struct tk_uuid id = tk_uuid_v7();
+    return tk_slice_of(tk_arena_printf(arena, "expiry-%s", TK_UUID_TEXT(&id)));
+}
+
 static void read_expired(const PGresult *rows, struct tk_arena *arena, struct expired_holds *out)
 {
     size_t count = (size_t)PQntuples(rows);
+    const struct tk_slice batch = batch_id(arena);
     out->items = tk_arena_alloc(arena, (count + 1) * sizeof(*out->items));
     out->late_us = tk_arena_alloc(arena, (count + 1) * sizeof(*out->late_us));
     out->count = count;
@@ -212,6 +220,7 @@ static void read_expired(const PGresult *rows, struct tk_arena *arena, struct ex
             .event = TK_RESERVATION_EXPIRED,
             .reservation_id = tk_row_uuid(rows, row, 0),
             .revision = tk_row_i64(rows, row, 1),
+            .request_id = batch,
             .session_id = tk_row_uuid(rows, row, 2),
             .user_id = tk_row_uuid(rows, row, 3),
             .seats = seats,
@@ -267,6 +276,7 @@ static void add_history(struct tk_pg_op *op, const struct expired_holds *holds)
     for (size_t i = 0; i < holds->count; i++)
         tk_params_array_i64(params, holds->items[i].revision);
     tk_params_array_end(params);
+    tk_params_text(params, holds->items[0].request_id);
 }
 
 static enum tk_step write_consequences(struct expiry_store *store, const struct expired_holds *holds)

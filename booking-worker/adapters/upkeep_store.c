@@ -41,8 +41,17 @@ static const struct tk_pg_statement purge_keys_statement = {
                          "WHERE created_at < now() - interval '24 hours' LIMIT $1::bigint FOR UPDATE SKIP LOCKED) old "
                          "WHERE k.user_id = old.user_id AND k.key = old.key"};
 
+/* Of reservations that are over and have not changed since. History rows never move, so their place is a name. */
+static const struct tk_pg_statement purge_history_statement = {
+    "worker_purge_history",
+    "DELETE FROM reservation_history t USING ("
+    " SELECT o.ctid AS place FROM reservation_history o WHERE o.at < now() - $1::bigint * interval '1 day'"
+    " AND NOT EXISTS (SELECT FROM reservations r WHERE r.id = o.reservation_id AND (r.status IN ('active', 'paying')"
+    "  OR r.updated_at >= now() - $1::bigint * interval '1 day'))"
+    " LIMIT $2::bigint FOR UPDATE OF o SKIP LOCKED) old WHERE t.ctid = old.place"};
+
 static const struct tk_pg_statement *const statements[] = {&stuck_statement, &lazy_statement, &advance_statement,
-                                                           &purge_keys_statement};
+                                                           &purge_keys_statement, &purge_history_statement};
 
 struct upkeep_store {
     struct tk_pgs *pg;
@@ -87,15 +96,30 @@ enum tk_err upkeep_store_stuck_payments(struct upkeep_store *store, int64_t olde
     return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
 }
 
+static enum tk_err run_purge(struct upkeep_store *store, struct tk_pg_op *op, int64_t *deleted)
+{
+    enum tk_step step = tk_pgs_run(store->pg, op);
+    *deleted = 0;
+    if (step == TK_STEP_OK && tk_parse_i64(tk_slice_of(PQcmdTuples(op->outcome.rows[0])), deleted) != TK_OK)
+        *deleted = 0;
+    tk_pgs_release(op);
+    return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
+}
+
 enum tk_err upkeep_store_purge_keys(struct upkeep_store *store, int64_t limit, int64_t *deleted)
 {
     struct tk_pg_op op;
     tk_pg_op_init(&op);
     tk_params_i64(tk_pg_op_step(&op, &purge_keys_statement), limit);
-    enum tk_step step = tk_pgs_run(store->pg, &op);
-    *deleted = 0;
-    if (step == TK_STEP_OK && tk_parse_i64(tk_slice_of(PQcmdTuples(op.outcome.rows[0])), deleted) != TK_OK)
-        *deleted = 0;
-    tk_pgs_release(&op);
-    return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
+    return run_purge(store, &op, deleted);
+}
+
+enum tk_err upkeep_store_purge_history(struct upkeep_store *store, int64_t days, int64_t limit, int64_t *deleted)
+{
+    struct tk_pg_op op;
+    tk_pg_op_init(&op);
+    struct tk_params *params = tk_pg_op_step(&op, &purge_history_statement);
+    tk_params_i64(params, days);
+    tk_params_i64(params, limit);
+    return run_purge(store, &op, deleted);
 }

@@ -25,4 +25,8 @@ TK_MUSTCHECK enum tk_err upkeep_store_stuck_payments(struct upkeep_store *store,
 /** Deletes up to `limit` idempotency keys older than a day (the time the API promises to keep them). */
 TK_MUSTCHECK enum tk_err upkeep_store_purge_keys(struct upkeep_store *store, int64_t limit, int64_t *deleted);
 
+/** Deletes up to `limit` history rows of reservations that are over and last changed more than `days` ago. */
+TK_MUSTCHECK enum tk_err upkeep_store_purge_history(struct upkeep_store *store, int64_t days, int64_t limit,
+                                                    int64_t *deleted);
+
 #endif

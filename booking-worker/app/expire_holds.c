@@ -55,8 +55,11 @@ static bool release_some(struct expire_holds *job, const struct tk_reservation_m
     struct tk_release_request requests[TK_SEAT_API_MAX_ITEMS];
     enum tk_release_outcome outcomes[TK_SEAT_API_MAX_ITEMS];
     for (size_t i = 0; i < count; i++)
-        requests[i] = (struct tk_release_request){
-            .reservation_id = holds[i].reservation_id, .session_id = holds[i].session_id, .revision = holds[i].revision};
+        requests[i] = (struct tk_release_request){.reservation_id = holds[i].reservation_id,
+                                                  .session_id = holds[i].session_id,
+                                                  .revision = holds[i].revision,
+                                                  .reason = TK_RELEASE_REASON_EXPIRED,
+                                                  .request_id = holds[i].request_id};
     return event_client_release(&job->client, requests, count, arena, outcomes) == TK_OK;
 }
 

@@ -92,7 +92,8 @@ static bool release(struct sweep_orphans *job, const struct page *page, struct t
     for (size_t i = 0; i < page->count; i++)
         if (page->verdicts[i] == ORPHAN_VERDICT_RELEASE)
             requests[count++] = (struct tk_release_request){.reservation_id = page->holds[i].reservation_id,
-                                                            .session_id = page->holds[i].session_id};
+                                                            .session_id = page->holds[i].session_id,
+                                                            .reason = TK_RELEASE_REASON_ORPHANED};
     if (count == 0)
         return true;
     bool ok = event_client_release(job->client, requests, count, arena, outcomes) == TK_OK;

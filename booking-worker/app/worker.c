@@ -87,7 +87,9 @@ static void init_upkeep(struct worker *worker, const struct worker_config *confi
                                  .booking_svc = caller_for(config, config->booking_service_url, SETTLE_TIMEOUT_MS),
                                  .health = &worker->health,
                                  .after_s = config->paying_settle_after_s};
-    worker->purge = (struct purge_old){.store = upkeep_store_new("worker-purge", config->database_url)};
+    worker->purge = (struct purge_old){.store = upkeep_store_new("worker-purge", config->database_url),
+                                       .client.caller = caller_for(config, config->event_service_url, CALL_TIMEOUT_MS),
+                                       .history_days = config->history_retention_days};
 }
 
 static void init_audit(struct worker *worker, const struct worker_config *config)
@@ -163,6 +165,7 @@ void worker_release(struct worker *worker)
     upkeep_store_free(worker->settle.store);
     http_caller_free(worker->settle.booking_svc);
     upkeep_store_free(worker->purge.store);
+    http_caller_free(worker->purge.client.caller);
     event_ledger_free(worker->audit.events);
     booking_ledger_free(worker->audit.bookings);
 }

@@ -31,9 +31,9 @@ const struct tk_pg_statement sql_reserve_holds = {
 };
 
 /*
- * $1 … $5 as above without the seconds, $6 the quantity where any seats will do, else 0. Answers a head row per item (no
- * session_seat_id), a row per seat: of fresh holds as found, of replayed ones as stored; and a row per changed session (no
- * item), its id and new version. Losers' hold rows are removed again, so that their ids stay free.
+ * $1 … $5 as above without the seconds, $6 the quantity where any seats will do, else 0, $7 request ids. Answers a head row
+ * per item (no session_seat_id), a row per seat: of fresh holds as found, of replayed ones as stored; and a row per changed
+ * session (no item), its id and new version. Losers' hold rows are removed again, so that their ids stay free.
  */
 const struct tk_pg_statement sql_reserve_seats = {
     "reserve_seats",
@@ -42,9 +42,9 @@ const struct tk_pg_statement sql_reserve_seats = {
     "         h.session_seat_ids AS stored, h.state, h.reserved_until,"
     "         CASE WHEN i.quantity > 0 THEN cardinality(h.session_seat_ids) = i.quantity"
     "              ELSE h.session_seat_ids = ($5::uuid[])[i.first:i.last] END AS same_seats,"
-    "         coalesce(h.xmin = pg_current_xact_id()::xid, false) AS fresh"
-    "  FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::int4[], $6::int4[]) WITH ORDINALITY"
-    "       AS i (session_id, reservation_id, first, last, quantity, ord)"
+    "         coalesce(h.xmin = pg_current_xact_id()::xid, false) AS fresh, i.request_id"
+    "  FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::int4[], $6::int4[], $7::text[]) WITH ORDINALITY"
+    "       AS i (session_id, reservation_id, first, last, quantity, request_id, ord)"
     "  LEFT JOIN holds h ON h.session_id = i.session_id AND h.reservation_id = i.reservation_id"
     "), locked AS MATERIALIZED ("
     "  SELECT w.ord, w.reservation_id, w.wanted, ss.session_id, ss.session_seat_id, ss.status, ss.price_minor"
@@ -62,6 +62,10 @@ const struct tk_pg_statement sql_reserve_seats = {
     "  DELETE FROM holds h USING item i"
     "  WHERE i.fresh AND i.ord NOT IN (SELECT j.ord FROM judged j WHERE j.won)"
     "    AND h.session_id = i.session_id AND h.reservation_id = i.reservation_id"
+    "), trail AS ("
+    "  INSERT INTO hold_history (session_id, reservation_id, to_state, revision, actor, reason, request_id)"
+    "  SELECT i.session_id, i.reservation_id, 'held', 0, 'user', 'reserved', coalesce(i.request_id, '') FROM item i"
+    "  WHERE i.fresh AND (i.ord IN (SELECT j.ord FROM judged j WHERE j.won)) IS TRUE"
     "), touched AS MATERIALIZED ("
     "  SELECT v.session_id FROM session_versions v WHERE v.session_id IN (SELECT t.session_id FROM taken t)"
     "  ORDER BY v.session_id FOR UPDATE"
@@ -115,13 +119,15 @@ const struct tk_pg_statement sql_settle_holds = {
 };
 
 /*
- * $5 and $6: first and last place in $7 of the seats a message names; 0 and -1: none. The fence is reservation_id. Answers
+ * $5 and $6: first and last place in $7 of the seats a message names; 0 and -1: none. $8 … $10: actors, reasons and
+ * request ids for the trail. The fence is reservation_id. Answers
  * a verdict per item, a row per changed seat (no verdict), and a row per changed session (no item), its id and new version.
  */
 const struct tk_pg_statement sql_settle_seats = {
     "settle_seats",
     "WITH item AS MATERIALIZED ("
     "  SELECT i.ord::int4 AS ord, i.session_id, i.reservation_id, i.sell, i.revision, h.state, h.session_seat_ids AS seats,"
+    "    i.actor, i.reason, i.request_id,"
     "    CASE WHEN h.state IS NULL THEN 'unknown'"
     "         WHEN h.xmin = pg_current_xact_id()::xid THEN 'tombstoned'"
     "         WHEN i.revision <= h.revision THEN 'stale'"
@@ -129,8 +135,9 @@ const struct tk_pg_statement sql_settle_seats = {
     "         WHEN i.sell AND i.first > 0 AND h.session_seat_ids <> ($7::uuid[])[i.first:i.last] THEN 'conflict'"
     "         WHEN NOT i.sell AND h.state = 'sold' THEN 'conflict'"
     "         ELSE 'applied' END AS verdict"
-    "  FROM unnest($1::uuid[], $2::uuid[], $3::bool[], $4::int8[], $5::int4[], $6::int4[]) WITH ORDINALITY"
-    "       AS i (session_id, reservation_id, sell, revision, first, last, ord)"
+    "  FROM unnest($1::uuid[], $2::uuid[], $3::bool[], $4::int8[], $5::int4[], $6::int4[], $8::text[], $9::text[],"
+    "       $10::text[]) WITH ORDINALITY"
+    "       AS i (session_id, reservation_id, sell, revision, first, last, actor, reason, request_id, ord)"
     "  LEFT JOIN holds h ON h.session_id = i.session_id AND h.reservation_id = i.reservation_id"
     "), locked AS MATERIALIZED ("
     "  SELECT w.ord, w.sell, w.owned, ss.session_id, ss.session_seat_id,"
@@ -149,7 +156,7 @@ const struct tk_pg_statement sql_settle_seats = {
     "    AND ss.session_id = j.session_id AND ss.session_seat_id = j.session_seat_id"
     "  RETURNING j.ord, ss.session_id, ss.session_seat_id"
     "), final AS MATERIALIZED ("
-    "  SELECT i.ord, i.session_id, i.reservation_id, i.sell, i.revision, i.state,"
+    "  SELECT i.ord, i.session_id, i.reservation_id, i.sell, i.revision, i.state, i.actor, i.reason, i.request_id,"
     "    CASE WHEN i.verdict = 'applied' AND i.state = 'held' AND i.sell"
     "              AND i.ord NOT IN (SELECT j.ord FROM judged j WHERE j.sound)"
     "         THEN 'conflict' ELSE i.verdict END AS verdict"
@@ -159,6 +166,12 @@ const struct tk_pg_statement sql_settle_seats = {
     "    revision = coalesce(f.revision, h.revision)"
     "  FROM final f WHERE f.verdict = 'applied' AND (f.state = 'held' OR f.revision IS NOT NULL)"
     "    AND h.session_id = f.session_id AND h.reservation_id = f.reservation_id"
+    "), trail AS ("
+    "  INSERT INTO hold_history (session_id, reservation_id, from_state, to_state, revision, actor, reason, request_id)"
+    "  SELECT f.session_id, f.reservation_id, CASE WHEN f.verdict = 'applied' THEN f.state END,"
+    "    CASE WHEN f.sell THEN 'sold'::hold_state ELSE 'released' END, coalesce(f.revision, 0), f.actor, f.reason,"
+    "    coalesce(f.request_id, '')"
+    "  FROM final f WHERE (f.verdict = 'applied' AND f.state = 'held') OR f.verdict = 'tombstoned'"
     "), touched AS MATERIALIZED ("
     "  SELECT v.session_id FROM session_versions v WHERE v.session_id IN (SELECT c.session_id FROM changed c)"
     "  ORDER BY v.session_id FOR UPDATE"
@@ -220,6 +233,10 @@ void seat_store_reserve(struct tk_pg_op *op, const struct hold_line *lines, size
     tk_params_array_begin(p, TK_OID_INT4);
     for (size_t i = 0; i < count; i++)
         tk_params_array_i32(p, (int32_t)lines[i].quantity);
+    tk_params_array_end(p);
+    tk_params_array_begin(p, TK_OID_TEXT);
+    for (size_t i = 0; i < count; i++)
+        tk_params_array_text(p, lines[i].request_id);
     tk_params_array_end(p);
 }
 
@@ -447,12 +464,29 @@ static void add_settle_seats(struct tk_params *p, const struct settle_line *line
     tk_params_array_end(p);
 }
 
+static void add_causes(struct tk_params *p, const struct settle_line *lines, size_t count)
+{
+    tk_params_array_begin(p, TK_OID_TEXT);
+    for (size_t i = 0; i < count; i++)
+        tk_params_array_text(p, tk_slice_of(lines[i].cause.actor));
+    tk_params_array_end(p);
+    tk_params_array_begin(p, TK_OID_TEXT);
+    for (size_t i = 0; i < count; i++)
+        tk_params_array_text(p, tk_slice_of(lines[i].cause.reason));
+    tk_params_array_end(p);
+    tk_params_array_begin(p, TK_OID_TEXT);
+    for (size_t i = 0; i < count; i++)
+        tk_params_array_text(p, lines[i].request_id);
+    tk_params_array_end(p);
+}
+
 void seat_store_settle(struct tk_pg_op *op, const struct settle_line *lines, size_t count)
 {
     add_settle_keys(tk_pg_op_step(op, &sql_settle_holds), lines, count);
     struct tk_params *p = tk_pg_op_step(op, &sql_settle_seats);
     add_settle_keys(p, lines, count);
     add_settle_seats(p, lines, count);
+    add_causes(p, lines, count);
 }
 
 enum settle_column { SETTLE_COL_ORD, SETTLE_COL_VERDICT, SETTLE_COL_ID, SETTLE_COL_VERSION };

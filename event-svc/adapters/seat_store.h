@@ -11,6 +11,7 @@
 #ifndef EVENT_SVC_ADAPTERS_SEAT_STORE_H
 #define EVENT_SVC_ADAPTERS_SEAT_STORE_H
 
+#include "event-svc/domain/cause.h"
 #include "event-svc/domain/seat_plan.h"
 #include "event-svc/domain/verdict.h"
 #include "shared/contract/seat_api.h"
@@ -26,6 +27,7 @@ struct hold_line {
     size_t seat_count;
     size_t quantity;              /* best available: a hold there is already counts if it has so many; 0: exactly these */
     const struct seat_plan *plan; /* for the labels */
+    struct tk_slice request_id;   /* for the trail */
     struct tk_arena *arena;       /* for the answer */
 };
 
@@ -68,6 +70,8 @@ struct settle_line {
     int64_t revision;            /* of a message; 0 for a command, which is not compared with what is stored */
     const struct tk_uuid *seats; /* a message's seats in key order, compared with the hold's; NULL: not compared */
     size_t seat_count;
+    struct cause cause; /* for the trail, as the next */
+    struct tk_slice request_id;
 };
 
 void seat_store_settle(struct tk_pg_op *op, const struct settle_line *lines, size_t count);

@@ -24,7 +24,8 @@ static const struct tk_pg_statement *const catalogue[] = {
     &sql_holds_scan,         &sql_dead_letter_list,   &sql_dead_letter_select,
     &sql_dead_letter_delete, &sql_dead_letter_replay, &sql_dead_letter_replay_all,
     &tk_sql_key_claim,       &tk_sql_key_keep,        &tk_sql_key_give_back,
-    &tk_sql_key_look,        &sql_lineage_judge,
+    &tk_sql_key_look,        &sql_lineage_judge,      &sql_trail_seat,
+    &sql_trail_page,
 };
 
 static const struct tk_pg_statement *const bulk[] = {
@@ -35,6 +36,8 @@ static const struct tk_pg_statement *const bulk[] = {
     &sql_session_insert,
     &sql_session_insert_seats,
     &sql_session_insert_version,
+    &sql_purge_keys,
+    &sql_purge_trail,
     &tk_sql_key_claim,
     &tk_sql_key_keep,
     &tk_sql_key_give_back,

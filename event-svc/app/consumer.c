@@ -168,6 +168,8 @@ static void plan(struct batch *batch)
             .revision = message->revision,
             .seats = sorted_seats(batch, message),
             .seat_count = message->seat_count,
+            .cause = cause_of_message(message->event),
+            .request_id = message->request_id,
         };
         batch->refused[i] = false;
     }
@@ -281,7 +283,7 @@ static enum tk_err report_contradiction(struct consumer *consumer, struct batch 
     tk_log(TK_LOG_ERROR, "message contradicts the stored hold", TK_KV_UUID("reservation", &message->reservation_id),
            TK_KV_UUID("session", &message->session_id), TK_KV_STR("event", tk_reservation_routing_keys[message->event]),
            TK_KV_INT("revision", message->revision), TK_KV_STR("verdict", settle_verdict_name(batch->verdicts[i])),
-           TK_KV_UUID("message", &message->event_id));
+           TK_KV_SLICE("request", message->request_id), TK_KV_UUID("message", &message->event_id));
     return reject(consumer, batch, batch->message_delivery[batch->picked[i]]);
 }
 
@@ -298,7 +300,7 @@ static enum tk_err judge(struct consumer *consumer, struct batch *batch)
         }
         tk_log(TK_LOG_DEBUG, "message", TK_KV_UUID("reservation", &message->reservation_id),
                TK_KV_STR("event", tk_reservation_routing_keys[message->event]), TK_KV_INT("revision", message->revision),
-               TK_KV_STR("verdict", settle_verdict_name(batch->verdicts[i])));
+               TK_KV_SLICE("request", message->request_id), TK_KV_STR("verdict", settle_verdict_name(batch->verdicts[i])));
         if (settle_is_contradiction(batch->verdicts[i])) {
             enum tk_err err = report_contradiction(consumer, batch, i);
             if (err)

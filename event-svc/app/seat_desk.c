@@ -223,6 +223,7 @@ static struct hold_line *lines_of(const struct tk_flight *flight)
             .seat_count = call->seat_count,
             .quantity = call->request.best_available ? (size_t)call->request.best.quantity : 0,
             .plan = call->session->picture->plan,
+            .request_id = call->request.request_id,
             .arena = call->arena,
         };
     }

@@ -31,6 +31,8 @@ tk_http_handler seats_check_availability, seats_reserve, seats_release, seats_co
 tk_http_handler seats_reserve_batch, seats_release_batch;
 /* dead_letters.c */
 tk_http_handler dead_letters_list, dead_letters_get, dead_letters_delete, dead_letters_replay, dead_letters_replay_all;
+/* trail.c */
+tk_http_handler seat_history_get, purge_post;
 /* holds.c */
 tk_http_handler holds_list;
 

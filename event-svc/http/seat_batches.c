@@ -158,7 +158,9 @@ void seats_release_batch(struct tk_http_req *req)
         batch->releases[i] = (struct settle_call){
             .line = {.session_id = request.session_id,
                      .reservation_id = request.reservation_id,
-                     .revision = request.revision},
+                     .revision = request.revision,
+                     .cause = cause_of_release(request.reason),
+                     .request_id = request.request_id},
             .done = on_release,
             .arg = batch,
         };

@@ -180,6 +180,7 @@ void seats_reserve(struct tk_http_req *req)
     call->request.reservation_id = body.reservation_id;
     call->request.seats = seats;
     call->request.hold_seconds = body.hold_seconds;
+    call->request.request_id = tk_slice_of(req->request_id);
     call->arena = &req->arena;
     call->done = on_reserved;
     call->arg = req;
@@ -248,6 +249,8 @@ static void settle(struct tk_http_req *req, bool sell, settle_call_fn *done)
     }
     call->line.reservation_id = body.reservation_id;
     call->line.sell = sell;
+    call->line.cause = cause_of_call(sell);
+    call->line.request_id = tk_slice_of(req->request_id);
     call->done = done;
     call->arg = req;
     if (seat_desk_settle(service->desk, call))

@@ -260,7 +260,7 @@ Test(seat_store, places_of_seats_count_from_one)
     seat_store_reserve(&op, lines, 2);
     cr_assert_eq(op.step_count, 2);
     cr_expect_eq(op.steps[0].params.count, 6);
-    cr_expect_eq(op.steps[1].params.count, 6);
+    cr_expect_eq(op.steps[1].params.count, 7);
     const struct tk_params *p = &op.steps[1].params;
     cr_expect_eq(array_i32(p, 2, 0), 1);
     cr_expect_eq(array_i32(p, 3, 0), 2);
@@ -277,7 +277,7 @@ Test(seat_store, commands_name_no_seats)
     tk_pg_op_init(&op);
     seat_store_settle(&op, lines, 2);
     const struct tk_params *p = &op.steps[1].params;
-    cr_assert_eq(p->count, 7);
+    cr_assert_eq(p->count, 10);
     cr_expect_eq(array_i32(p, 4, 0), 0);
     cr_expect_eq(array_i32(p, 5, 0), -1);
     cr_expect_eq(array_i32(p, 4, 1), 1);

@@ -50,6 +50,8 @@ void tk_reservation_message_encode(const struct tk_reservation_message *message,
     tk_jsonw_i64(&w, "revision", message->revision);
     tk_jsonw_uuid(&w, "session_id", &message->session_id);
     tk_jsonw_uuid(&w, "user_id", &message->user_id);
+    if (message->request_id.len > 0)
+        tk_jsonw_text(&w, "request_id", message->request_id);
     encode_seats(&w, message);
     tk_jsonw_end_object(&w);
     tk_jsonw_end_object(&w);
@@ -70,7 +72,10 @@ struct data {
     struct tk_uuid session_id;
     struct tk_uuid user_id;
     const struct tk_json *seats;
+    struct tk_slice request_id;
 };
+
+#define REQUEST_ID_MAX 256 /* bytes; longer ones than ours are no reason to drop a message */
 
 struct seat {
     struct tk_uuid session_seat_id;
@@ -96,6 +101,8 @@ static const struct tk_field data_fields[] = {
     REQUIRED(data, session_id, TK_FIELD_UUID, 0, 0),
     REQUIRED(data, user_id, TK_FIELD_UUID, 0, 0),
     REQUIRED(data, seats, TK_FIELD_ARRAY, 1, TK_MESSAGE_MAX_SEATS),
+    {"request_id", NULL, TK_FIELD_TEXT, TK_FIELD_NULLABLE, offsetof(struct data, request_id), TK_FIELD_NO_PRESENCE, 0,
+     REQUEST_ID_MAX},
 };
 
 static const struct tk_field seat_fields[] = {
@@ -172,7 +179,7 @@ static enum tk_err decode_tree(const struct tk_json *root, struct tk_reservation
                                struct tk_json_errors *errors)
 {
     struct envelope envelope;
-    struct data data;
+    struct data data = {0};
     if (decode_envelope(root, &envelope, out, errors))
         return TK_ERR_INVALID;
     if (tk_json_bind_known(envelope.data, "/data", data_fields, COUNT(data_fields), &data, errors))
@@ -181,6 +188,7 @@ static enum tk_err decode_tree(const struct tk_json *root, struct tk_reservation
     out->revision = data.revision;
     out->session_id = data.session_id;
     out->user_id = data.user_id;
+    out->request_id = data.request_id;
     return decode_seats(data.seats, out, errors);
 }
 

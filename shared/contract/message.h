@@ -3,7 +3,7 @@
  * final state of a reservation, so that duplicates, losses of order and gaps change nothing (docs/FLOWS.md).
  *
  *   {"event_id": uuid (= AMQP message-id = outbox id), "event_type": "reservation.confirmed", "occurred_at": time,
- *    "data": {"reservation_id": uuid, "revision": int, "session_id": uuid, "user_id": uuid,
+ *    "data": {"reservation_id": uuid, "revision": int, "session_id": uuid, "user_id": uuid, "request_id": text, if known,
  *             "seats": [{"session_seat_id": uuid, "status": "sold" | "available"}]}}
  */
 #ifndef TK_CONTRACT_MESSAGE_H
@@ -38,6 +38,7 @@ struct tk_reservation_message {
     struct tk_uuid user_id;
     const struct tk_uuid *seats; /* session seat ids; sold when confirmed, else available */
     size_t seat_count;
+    struct tk_slice request_id; /* of the request that made the change; {NULL, 0}: none is known */
 };
 
 /** Appends the JSON text. */

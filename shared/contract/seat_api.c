@@ -35,6 +35,14 @@ static const char *const release_outcome_names[] = {
     [TK_RELEASE_SOLD] = "sold",
 };
 
+static const char *const release_reason_names[] = {
+    [TK_RELEASE_REASON_NONE] = "",
+    [TK_RELEASE_REASON_UNDONE] = "undone",
+    [TK_RELEASE_REASON_CANCELLED] = "cancelled",
+    [TK_RELEASE_REASON_EXPIRED] = "expired",
+    [TK_RELEASE_REASON_ORPHANED] = "orphaned",
+};
+
 /* Index of `text` in `names`; `count` when it is none of them. */
 static size_t find_name(const char *const *names, size_t count, struct tk_slice text)
 {
@@ -111,6 +119,8 @@ void tk_hold_request_encode(struct tk_jsonw *w, const struct tk_hold_request *re
     else
         encode_seat_ids(w, request);
     tk_jsonw_i64(w, "hold_seconds", request->hold_seconds);
+    if (request->request_id.len > 0)
+        tk_jsonw_text(w, "request_id", request->request_id);
     tk_jsonw_end_object(w);
 }
 
@@ -120,6 +130,7 @@ struct hold_request {
     const struct tk_json *session_seat_ids;
     const struct tk_json *best;
     int64_t hold_seconds;
+    struct tk_slice request_id;
 };
 
 static const struct tk_field hold_request_fields[] = {
@@ -128,6 +139,7 @@ static const struct tk_field hold_request_fields[] = {
     FIELD(hold_request, session_seat_ids, TK_FIELD_ARRAY, TK_FIELD_OPTIONAL, 1, TK_SEAT_API_MAX_SEATS),
     FIELD(hold_request, best, TK_FIELD_OBJECT, TK_FIELD_OPTIONAL, 0, 0),
     FIELD(hold_request, hold_seconds, TK_FIELD_INT, TK_FIELD_REQUIRED, 1, HOLD_SECONDS_MAX),
+    FIELD(hold_request, request_id, TK_FIELD_TEXT, TK_FIELD_OPTIONAL, 1, TK_REQUEST_ID_MAX),
 };
 
 static const struct tk_field best_fields[] = {
@@ -168,8 +180,10 @@ enum tk_err tk_hold_request_decode(const struct tk_json *object, const char *poi
                            raw.best == NULL ? "is required, unless best is given" : "must not be given together with best");
         return TK_ERR_INVALID;
     }
-    *out = (struct tk_hold_request){
-        .reservation_id = raw.reservation_id, .session_id = raw.session_id, .hold_seconds = raw.hold_seconds};
+    *out = (struct tk_hold_request){.reservation_id = raw.reservation_id,
+                                    .session_id = raw.session_id,
+                                    .hold_seconds = raw.hold_seconds,
+                                    .request_id = raw.request_id};
     return raw.best != NULL ? decode_best(raw.best, pointer, arena, out, errors)
                             : decode_seat_ids(raw.session_seat_ids, pointer, arena, out, errors);
 }
@@ -361,20 +375,46 @@ void tk_release_request_encode(struct tk_jsonw *w, const struct tk_release_reque
     tk_jsonw_uuid(w, "session_id", &request->session_id);
     if (request->revision > 0)
         tk_jsonw_i64(w, "revision", request->revision);
+    if (request->reason != TK_RELEASE_REASON_NONE)
+        tk_jsonw_str(w, "reason", release_reason_names[request->reason]);
+    if (request->request_id.len > 0)
+        tk_jsonw_text(w, "request_id", request->request_id);
     tk_jsonw_end_object(w);
 }
 
+struct release_request {
+    struct tk_uuid reservation_id;
+    struct tk_uuid session_id;
+    int64_t revision;
+    struct tk_slice reason;
+    struct tk_slice request_id;
+};
+
 static const struct tk_field release_request_fields[] = {
-    FIELD(tk_release_request, reservation_id, TK_FIELD_UUID, TK_FIELD_REQUIRED, 0, 0),
-    FIELD(tk_release_request, session_id, TK_FIELD_UUID, TK_FIELD_REQUIRED, 0, 0),
-    FIELD(tk_release_request, revision, TK_FIELD_INT, 0, 1, INT64_MAX),
+    FIELD(release_request, reservation_id, TK_FIELD_UUID, TK_FIELD_REQUIRED, 0, 0),
+    FIELD(release_request, session_id, TK_FIELD_UUID, TK_FIELD_REQUIRED, 0, 0),
+    FIELD(release_request, revision, TK_FIELD_INT, 0, 1, INT64_MAX),
+    FIELD(release_request, reason, TK_FIELD_TEXT, TK_FIELD_OPTIONAL, 1, 32),
+    FIELD(release_request, request_id, TK_FIELD_TEXT, TK_FIELD_OPTIONAL, 1, TK_REQUEST_ID_MAX),
 };
 
 enum tk_err tk_release_request_decode(const struct tk_json *object, const char *pointer, struct tk_arena *arena,
                                       struct tk_release_request *out, struct tk_json_errors *errors)
 {
-    (void)arena;
-    return tk_json_bind(object, pointer, release_request_fields, COUNT(release_request_fields), out, errors);
+    struct release_request raw = {0};
+    if (tk_json_bind(object, pointer, release_request_fields, COUNT(release_request_fields), &raw, errors))
+        return TK_ERR_INVALID;
+    size_t reason = find_name(release_reason_names, COUNT(release_reason_names), raw.reason);
+    if (reason == COUNT(release_reason_names)) {
+        tk_json_errors_add(errors, tk_arena_printf(arena, "%s/reason", pointer), "is no reason for a release");
+        return TK_ERR_INVALID;
+    }
+    *out = (struct tk_release_request){.reservation_id = raw.reservation_id,
+                                       .session_id = raw.session_id,
+                                       .revision = raw.revision,
+                                       .reason = (enum tk_release_reason)reason,
+                                       .request_id = raw.request_id};
+    return TK_OK;
 }
 
 void tk_release_answer_encode(struct tk_jsonw *w, const struct tk_release_answer *answer)

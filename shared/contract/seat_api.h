@@ -77,6 +77,7 @@ struct tk_hold_request {
     const struct tk_uuid *seats; /* distinct */
     size_t seat_count;
     int64_t hold_seconds;
+    struct tk_slice request_id; /* for the trail; {NULL, 0}: none */
 };
 
 struct tk_hold_seat {
@@ -99,10 +100,23 @@ struct tk_hold_answer {
     int64_t offer_largest_block; /* and the longest run of neighbours among them */
 };
 
+/** Why, for the trail. */
+enum tk_release_reason {
+    TK_RELEASE_REASON_NONE,
+    TK_RELEASE_REASON_UNDONE, /* the reservation could not be made */
+    TK_RELEASE_REASON_CANCELLED,
+    TK_RELEASE_REASON_EXPIRED,
+    TK_RELEASE_REASON_ORPHANED, /* held for a reservation that never arrived, or is over */
+};
+
+#define TK_REQUEST_ID_MAX 63 /* bytes, as in shared/http/server.h */
+
 struct tk_release_request {
     struct tk_uuid reservation_id;
     struct tk_uuid session_id;
     int64_t revision; /* of the state that ends the hold, so that its message is no news when it comes; 0: not said */
+    enum tk_release_reason reason;
+    struct tk_slice request_id; /* for the trail; {NULL, 0}: none */
 };
 
 struct tk_release_answer {

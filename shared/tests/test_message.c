@@ -66,6 +66,7 @@ static void round_trip(enum tk_reservation_event event, size_t seat_count)
         .user_id = tk_uuid_v7(),
         .seats = seats,
         .seat_count = seat_count,
+        .request_id = seat_count > 1 ? TK_SLICE("order-17/a") : (struct tk_slice){NULL, 0},
     };
     struct tk_buf text = TK_BUF_INIT(1 << 16);
     struct tk_reservation_message back;
@@ -73,6 +74,7 @@ static void round_trip(enum tk_reservation_event event, size_t seat_count)
     tk_reservation_message_encode(&message, &text);
     cr_assert_not(text.overflow);
     cr_assert_eq(tk_reservation_message_decode(tk_buf_slice(&text), &arena, &back, &why), TK_OK, "%s", why);
+    cr_assert(tk_slice_eq(back.request_id, message.request_id));
     cr_assert(tk_uuid_eq(&back.event_id, &message.event_id));
     cr_assert_eq(back.event, event);
     cr_assert_eq(back.occurred_at_us, message.occurred_at_us);

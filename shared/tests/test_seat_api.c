@@ -307,12 +307,18 @@ Test(seat_api, release_round_trip)
 {
     struct tk_arena arena = {0};
     struct tk_json_errors errors = {.arena = &arena};
-    struct tk_release_request in = {.reservation_id = tk_uuid_v7(), .session_id = tk_uuid_v7(), .revision = 2};
+    struct tk_release_request in = {.reservation_id = tk_uuid_v7(),
+                                    .session_id = tk_uuid_v7(),
+                                    .revision = 2,
+                                    .reason = TK_RELEASE_REASON_EXPIRED,
+                                    .request_id = TK_SLICE("order-17/a")};
     struct tk_release_request out;
     struct tk_buf text = TK_BUF_INIT(1000);
     struct tk_jsonw w = TK_JSONW(&text);
     tk_release_request_encode(&w, &in);
     cr_assert_eq(tk_release_request_decode(tree(&arena, tk_buf_slice(&text)), "/releases/0", &arena, &out, &errors), TK_OK);
+    cr_assert_eq(out.reason, in.reason);
+    cr_assert(tk_slice_eq(out.request_id, in.request_id));
     cr_assert(tk_uuid_eq(&in.reservation_id, &out.reservation_id));
     cr_assert(tk_uuid_eq(&in.session_id, &out.session_id));
     cr_assert_eq(out.revision, 2);
