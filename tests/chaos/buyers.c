@@ -387,8 +387,7 @@ static bool connect_buyer(struct buyers *b, struct buyer *buyer)
 static void send_request(struct buyers *b, struct buyer *buyer)
 {
     if (buyer->conn.fd < 0 && !connect_buyer(b, buyer)) {
-        tally_now(b->tally)->broken++; /* nothing left this process: no doubt */
-        try_later(b, buyer);
+        try_later(b, buyer); /* nothing left this process: no doubt */
         return;
     }
     put_phase(b, buyer);

@@ -105,6 +105,7 @@ static void set(struct options *opt, int name, const char *value)
         opt->schedule = value;
     else if (name == NAME_WITH)
         opt->means = (struct plan_means){.crash_points = strstr(value, "crash") != NULL,
+                                         .storm = strstr(value, "storm") != NULL,
                                          .disks = strstr(value, "disk") != NULL,
                                          .clocks = strstr(value, "clock") != NULL};
     else if (name == NAME_PLAN)

@@ -78,12 +78,12 @@ static const struct choice LINK_CHOICES[] = {
 };
 
 /* Points in the hot path are passed hundreds of times a second, the others now and then: those are armed at once. */
-static struct event draw_crash(uint64_t *chance)
+static struct event draw_crash(bool storm, uint64_t *chance)
 {
     struct event event = {.fault = FAULT_CRASH};
     event.target = (int)chance_between(chance, 0, TK_FAULT_POINT_COUNT - 1);
-    event.for_ms = chance_between(chance, 0, CRASH_EVERY_MS);
-    event.argument = chance_between(chance, 0, 1) ? 1 : chance_between(chance, 2, 20);
+    event.for_ms = storm ? 0 : chance_between(chance, 0, CRASH_EVERY_MS);
+    event.argument = storm || chance_between(chance, 0, 1) ? 1 : chance_between(chance, 2, 20);
     return event;
 }
 
@@ -126,7 +126,7 @@ static struct event draw_event(enum track track, struct plan_means means, uint64
 {
     const bool on_link = track == TRACK_LINKS;
     if (track == TRACK_POINTS)
-        return draw_crash(chance);
+        return draw_crash(means.storm, chance);
     const struct choice *choice =
         on_link ? draw(LINK_CHOICES, sizeof(LINK_CHOICES) / sizeof(LINK_CHOICES[0]), means, chance)
                 : draw(PROCESS_CHOICES, sizeof(PROCESS_CHOICES) / sizeof(PROCESS_CHOICES[0]), means, chance);
@@ -156,11 +156,12 @@ static int by_time(const void *a, const void *b)
 static void make_track(struct plan *plan, enum track track, uint64_t seed, struct plan_means means)
 {
     uint64_t chance = seed * TRACK_COUNT + (uint64_t)track;
+    const bool storms = track == TRACK_POINTS && means.storm;
     int64_t at_ms = CALM_MS;
     int skipped = 0;
     while (skipped < MAX_SKIPPED) {
         struct event event = draw_event(track, means, &chance);
-        event.at_ms = at_ms + chance_between(&chance, 100, 1500);
+        event.at_ms = at_ms + (storms ? chance_between(&chance, 50, 350) : chance_between(&chance, 100, 1500));
         if (event.at_ms + event.for_ms > plan->length_ms) {
             skipped++;
             continue;

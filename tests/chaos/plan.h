@@ -62,6 +62,7 @@ struct plan {
 /** What this run can do beyond signals and links. */
 struct plan_means {
     bool crash_points;
+    bool storm; /* crash points in quick succession: as many deaths as the programs can be started again */
     bool disks;
     bool clocks;
 };

@@ -4,7 +4,7 @@
 #   --seed N         what goes wrong and when (default: drawn and printed)
 #   --seconds N      length of the schedule (180)
 #   --rate N         purchases a second (150)      --buyers N   connections (200)
-#   --with WORDS     separated by commas: crash (points; a build of their own, VARIANT=fault), disk (small ones; root), clock (wrong
+#   --with WORDS     separated by commas: crash (points; a build of their own, VARIANT=fault), storm (more of them), disk (small ones; root), clock (wrong
 #                    ones; package faketime), shuffle (messages tripled, out of order, with garbage between)
 #   --workers N      so many more booking-workers, for the whole run
 #   --no-sweep       orphans and lost confirmations are not repaired, so that the layer before must hold
@@ -12,6 +12,7 @@
 #   --slice          the part of make test: a fixed seed, 20 s, little load
 #   --plan           prints the schedule and ends
 #   --keep           leaves the stack and its data in place
+#   --direct         clients connect to booking-svc itself: who finds the door closed knows that nothing was asked
 #   --verbose        prints each fault as it happens
 # Prints `N passed, N failed` last. Everything the run wrote for people stands in .run/chaos/.
 set -u
@@ -21,7 +22,7 @@ HERE=$ROOT/tests/chaos
 OUT=$ROOT/.run/chaos
 
 parse() {
-    SEED='' LENGTH=180 RATE=150 BUYERS=200 WITH='' KEEP=no PLAN=no
+    SEED='' LENGTH=180 RATE=150 BUYERS=200 WITH='' KEEP=no PLAN=no DIRECT=no
     EXTRA=() REPLAY='tests/chaos/run.sh'
     while [ $# -gt 0 ]; do
         case $1 in
@@ -35,10 +36,11 @@ parse() {
         --schedule) EXTRA+=(--schedule "$2") REPLAY+=" --schedule $2" && shift ;;
         --slice) SEED=7 LENGTH=20 RATE=60 BUYERS=100 EXTRA+=(--patience 90) ;; # other tests may share the machine
         --plan) PLAN=yes EXTRA+=(--plan) ;;
+        --direct) DIRECT=yes REPLAY+=' --direct' ;;
         --verbose) EXTRA+=(--verbose) ;;
         --keep) KEEP=yes ;;
         *)
-            sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+            sed -n '2,17s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
             exit 2
             ;;
         esac
@@ -111,6 +113,7 @@ main() {
     stack_attach "$STACK" || exit 2
     # shellcheck source=/dev/null
     . "$STACK/chaos.env"
+    [ "$DIRECT" = no ] || LINK_CLIENT_BOOKING=$BOOKING_SERVICE_PORT
     put_on_sale $((LENGTH * RATE * 2 + 5000)) || die "nothing to sell"
     "$ROOT/build/$VARIANT/tests/chaos/driver" --seed "$SEED" --seconds "$LENGTH" --rate "$RATE" --buyers "$BUYERS" \
         --with "$WITH" "${EXTRA[@]}" --replay "$REPLAY" --run-dir "$STACK" --script "$HERE/stack.sh" --out "$OUT" \
