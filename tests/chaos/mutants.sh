@@ -35,8 +35,9 @@ mutate() {
     new-id) # a retry with the same key is a new reservation
         edit booking-svc/app/create_reservation.c -e 's/^        c->reservation_id = c->bind.reservation_id;/        (void)0;/'
         ;;
-    answer-in-doubt) # a settlement whose commit nobody knows about is answered 200
-        edit booking-svc/app/confirm_reservation.c -e '/struct confirm_run, settle.base/,/^}/s/resume\(c, item->step,/resume(c, TK_STEP_OK,/'
+    answer-in-doubt) # a reservation whose commit nobody knows about is answered 201
+        edit booking-svc/app/create_reservation.c -e '/struct create_flow, persist.base/,/^}/s/resume\(c, item->step,/resume(c, TK_STEP_OK,/'
+        RUN+=(--schedule "$ROOT/tests/chaos/scenarios/commits.plan")
         ;;
     unconfirmed) # outbox rows go when they were sent, not when the broker took them; the sweep is off
         edit shared/outbox/outbox.c -e 's/if \(messages\[i\].confirmed\)/if (true)/' -e 's/if \(confirmed == 0\) \{/if (count == 0) {/'
