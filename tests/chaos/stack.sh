@@ -206,7 +206,7 @@ down() {
     stack_stop --keep-data
     process_stop proxy TERM 5
     umount "$RUN_DIR/postgres" "$RUN_DIR/rabbitmq/data" 2>/dev/null
-    stack_delete_data && (cd "$RUN_DIR" 2>/dev/null && rm -rf fault clock more shuffled chaos.env proxy.socket restarts seats.txt)
+    stack_delete_data && (cd "$RUN_DIR" 2>/dev/null && rm -rf fault clock disk.lock more shuffled chaos.env proxy.socket restarts seats.txt)
     rmdir "$RUN_DIR" 2>/dev/null || true
 }
 
@@ -219,8 +219,14 @@ main() {
         attach
         start_part "$3" >>"$RUN_DIR/log/supervisor.log" 2>&1
         ;;
-    fill) fill_disk "$3" ;;
-    free) free_disk "$3" ;;
+    fill | free) # one after the other: what is still being filled cannot be freed
+        exec 5>"$RUN_DIR/disk.lock" && flock 5 || exit 1
+        if [ "$verb" = fill ]; then
+            fill_disk "$3"
+        else
+            free_disk "$3"
+        fi
+        ;;
     down) down ;;
     *) die "unknown verb $verb" ;;
     esac
