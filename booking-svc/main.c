@@ -22,6 +22,7 @@
 #include "booking-svc/app/cancel_reservation.h"
 #include "booking-svc/app/confirm_reservation.h"
 #include "booking-svc/app/create_reservation.h"
+#include "booking-svc/app/refund_payment.h"
 #include "booking-svc/domain/qr_payload.h"
 #include "booking-svc/http/routes.h"
 #include "shared/base/clock.h"
@@ -207,6 +208,7 @@ static enum tk_err open_app(struct booking_app *app, const struct booking_config
     create_reservation_metrics();
     admission_metrics();
     confirm_reservation_metrics();
+    refund_payment_metrics();
     cancel_reservation_metrics();
     open_standard(app);
     open_postgres(app);

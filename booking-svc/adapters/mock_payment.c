@@ -52,17 +52,30 @@ static void on_decided(void *arg)
     free(charge);
 }
 
-static enum tk_err mock_charge(void *ctx, const struct payment_charge *charge, int64_t deadline_us, payment_done *done,
-                               void *arg)
+static enum tk_err answer_later(struct mock_payment *mock, enum tk_step verdict, payment_done *done, void *arg)
 {
-    (void)deadline_us;
-    const struct mock_payment *mock = ctx;
     struct mock_charge *pending = tk_alloc(sizeof(*pending));
-    pending->verdict = mock_payment_verdict(charge, mock->success_rate);
+    pending->verdict = verdict;
     pending->done = done;
     pending->arg = arg;
     tk_loop_defer(mock->loop, &pending->deferred, on_decided, pending);
     return TK_OK;
+}
+
+static enum tk_err mock_charge(void *ctx, const struct payment_charge *charge, int64_t deadline_us, payment_done *done,
+                               void *arg)
+{
+    (void)deadline_us;
+    struct mock_payment *mock = ctx;
+    return answer_later(mock, mock_payment_verdict(charge, mock->success_rate), done, arg);
+}
+
+static enum tk_err mock_refund(void *ctx, const struct payment_refund *refund, int64_t deadline_us, payment_done *done,
+                               void *arg)
+{
+    (void)refund;
+    (void)deadline_us;
+    return answer_later(ctx, TK_STEP_OK, done, arg);
 }
 
 struct payment_provider mock_payment_provider(struct tk_loop *loop, double success_rate)
@@ -70,5 +83,5 @@ struct payment_provider mock_payment_provider(struct tk_loop *loop, double succe
     struct mock_payment *mock = tk_alloc(sizeof(*mock));
     mock->loop = loop;
     mock->success_rate = success_rate;
-    return (struct payment_provider){.name = "mock", .ctx = mock, .charge = mock_charge};
+    return (struct payment_provider){.name = "mock", .ctx = mock, .charge = mock_charge, .refund = mock_refund};
 }

@@ -23,12 +23,21 @@ struct payment_charge {
     const char *currency;
 };
 
+struct payment_refund {
+    struct tk_uuid attempt_id; /* of the charge */
+    int64_t amount_minor;
+    const char *currency;
+};
+
 typedef void payment_done(void *arg, enum tk_step step);
 
 struct payment_provider {
     const char *name;
     void *ctx;
     enum tk_err (*charge)(void *ctx, const struct payment_charge *charge, int64_t deadline_us, payment_done *done,
+                          void *arg);
+    /** Gives back what charge() took under the attempt, once, however often it is asked; results as charge()'s. */
+    enum tk_err (*refund)(void *ctx, const struct payment_refund *refund, int64_t deadline_us, payment_done *done,
                           void *arg);
 };
 

@@ -2,6 +2,7 @@
 #include "booking-svc/adapters/payment_store.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "booking-svc/adapters/statements.h"
 
@@ -236,12 +237,18 @@ static void read_settle(const struct tk_pg_outcome *outcome, struct write_item *
     }
 }
 
+static void settle_refused(struct write_item *item, const char *constraint)
+{
+    settle_of(item)->seat_has_ticket = strcmp(constraint, "tickets_one_per_seat") == 0;
+}
+
 const struct write_kind payment_settle_kind = {
     .name = "settle_payment",
     .fill = fill_settle,
     .read = read_settle,
     .look_fill = fill_settle_look,
     .look_read = read_settle,
+    .refused = settle_refused,
 };
 
 /* --- the pending attempt ------------------------------------------------------------------------------------------- */

@@ -48,6 +48,7 @@ struct settle_item {
     enum reservation_status status; /* out, as the next two */
     int64_t new_revision;
     int64_t updated_at_us;
+    bool seat_has_ticket; /* out, REFUSED: a seat of a paid reservation has somebody else's ticket; it never can be */
 };
 
 struct pending_payment {

@@ -13,6 +13,7 @@ const struct tk_pg_statement *const booking_statements[] = {
     &sql_begin_look,          &sql_begin_items,    &sql_settle_apply,    &sql_settle_look,
     &sql_pending_attempt,     &sql_bind_insert,    &sql_bind_reread,     &sql_rebind_update,
     &sql_pending_reservation, &sql_rebind_reread,  &sql_tickets_of_user, &sql_ticket_one,
+    &sql_refund_void,         &sql_refund_look,    &sql_refund_due,      &sql_refund_paid,
     &sql_tier_insert,         &sql_tier_page,      &sql_tiers_by_id,     &sql_pending_take_over,
     &sql_read_confirmed,      &tk_sql_key_claim,   &tk_sql_key_keep,     &tk_sql_key_give_back,
     &tk_sql_key_look,         &sql_lineage_beat,   &sql_lineage_judge,   &sql_history_owner,

@@ -12,6 +12,7 @@ extern const struct tk_pg_statement sql_persist_lock, sql_persist_insert, sql_pe
 extern const struct tk_pg_statement sql_read_confirmed, sql_history_owner, sql_history_page;
 extern const struct tk_pg_statement sql_begin_cas, sql_begin_look, sql_begin_items, sql_settle_apply, sql_settle_look,
     sql_pending_take_over, sql_pending_reservation, sql_pending_attempt, sql_lineage_beat, sql_lineage_judge;
+extern const struct tk_pg_statement sql_refund_void, sql_refund_look, sql_refund_due, sql_refund_paid;
 extern const struct tk_pg_statement sql_bind_insert, sql_bind_reread, sql_rebind_update, sql_rebind_reread;
 extern const struct tk_pg_statement sql_tickets_of_user, sql_ticket_one;
 extern const struct tk_pg_statement sql_tier_insert, sql_tier_page, sql_tiers_by_id;

@@ -157,6 +157,8 @@ static void on_written(struct write_flight *wf, size_t first, size_t count, cons
     } else if (split) {
         send_one_by_one(wf);
     } else {
+        if (outcome->step == TK_STEP_REFUSED && count == 1 && wf->queue->kind->refused)
+            wf->queue->kind->refused(wf->items[first], outcome->constraint);
         count_down(wf, count);
     }
 }

@@ -32,6 +32,8 @@ struct write_kind {
     /** The same for reading what became of those that stayed REFUSED; NULL when `read` has said it all. */
     void (*look_fill)(struct tk_pg_op *op, struct write_item *const *items, size_t count);
     void (*look_read)(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count);
+    /** The server refused this item by itself; `constraint` is the one it broke, "" for none. NULL: no difference. */
+    void (*refused)(struct write_item *item, const char *constraint);
 };
 
 struct write_queue_config {

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #include "booking-svc/adapters/payment_store.h"
+#include "booking-svc/adapters/refund_store.h"
+#include "booking-svc/app/refund_payment.h"
 #include "shared/base/clock.h"
 #include "shared/base/fault.h"
 #include "shared/log/log.h"
@@ -147,7 +149,7 @@ static void on_settled(struct write_item *item)
         c->reservation->revision = c->settle.new_revision;
         c->reservation->updated_at_us = c->settle.updated_at_us;
     }
-    resume(c, item->step, CONFIRM_ANSWER_NONE);
+    resume(c, item->step, c->settle.seat_has_ticket ? CONFIRM_ANSWER_SEATS_LOST : CONFIRM_ANSWER_NONE);
 }
 
 /** The message is made once, so that asking again asks for the very same thing. */
@@ -183,6 +185,45 @@ static bool op_settle(struct confirm_run *c, result_t *result)
     return true;
 }
 
+/* --- VOIDING ------------------------------------------------------------------------------------------------------- */
+
+static void on_voided(void *arg, enum tk_step step, int64_t revision)
+{
+    struct confirm_run *c = arg;
+    if (step == TK_STEP_OK) {
+        c->reservation->status = RESERVATION_REFUNDED;
+        c->reservation->revision = revision;
+        refund_payment_owed(&c->request.reservation_id, &c->attempt_id, c->reservation->total_minor);
+    }
+    resume(c, step, CONFIRM_ANSWER_NONE);
+}
+
+static void say_cancelled(struct confirm_run *c)
+{
+    tk_buf_reset(&c->message);
+    reservation_encode_message(c->reservation, TK_RESERVATION_CANCELLED, &c->settle.outbox_id, c->reservation->revision + 1,
+                               tk_unix_us(), &c->message);
+}
+
+/** As after a cancel, event-svc hears that the seats are free; it acts only on those this reservation still holds. */
+static bool op_void(struct confirm_run *c, result_t *result)
+{
+    if (!c->flow.asked_again)
+        say_cancelled(c);
+    const struct refund_void what = {
+        .reservation = c->reservation,
+        .attempt_id = c->attempt_id,
+        .outbox_id = c->settle.outbox_id,
+        .message = tk_buf_slice(&c->message),
+        .traceparent = c->request.traceparent,
+        .request_id = c->request.request_id,
+        .actor = c->settle.actor,
+    };
+    if (refund_store_void(c->app->pg, &what, settle_deadline_us(c), on_voided, c))
+        return not_sent(result);
+    return true;
+}
+
 /* --- answering ----------------------------------------------------------------------------------------------------- */
 
 #define OUTCOME(label)                                                                                                     \
@@ -198,6 +239,7 @@ static struct tk_metric outcomes[CONFIRM_ANSWERS] = {
     [CONFIRM_ANSWER_PAYMENT_IN_PROGRESS] = OUTCOME("payment_in_progress"),
     [CONFIRM_ANSWER_WRONG_STATE] = OUTCOME("wrong_state"),
     [CONFIRM_ANSWER_NOTHING_TO_SETTLE] = OUTCOME("nothing_to_settle"),
+    [CONFIRM_ANSWER_SEATS_LOST] = OUTCOME("seats_lost"),
     [CONFIRM_ANSWER_OVERLOADED] = OUTCOME("overloaded"),
     [CONFIRM_ANSWER_OUTCOME_UNKNOWN] = OUTCOME("outcome_unknown"),
 };
@@ -224,8 +266,10 @@ static void log_answer(const struct confirm_run *c, enum confirm_answer answer)
 
 static void give_answer(struct confirm_run *c, enum confirm_answer answer)
 {
-    if (answer == CONFIRM_ANSWER_CONFIRMED)
+    if (answer == CONFIRM_ANSWER_CONFIRMED || answer == CONFIRM_ANSWER_SEATS_LOST)
         tk_outbox_relay_notify(c->app->relay);
+    if (c->reservation != NULL && c->reservation->status == RESERVATION_REFUNDED)
+        refund_payment(c->app, &c->request.reservation_id); /* at once, and again whenever the worker asks */
     tk_metric_add(&outcomes[answer], 1);
     log_answer(c, answer);
     c->done(c->done_arg, answer, c->reservation);
@@ -245,6 +289,7 @@ static void drive(struct confirm_run *c)
         [CONFIRM_FLOW_BEGINNING] = op_begin,
         [CONFIRM_FLOW_CHARGING] = op_charge,
         [CONFIRM_FLOW_SETTLING] = op_settle,
+        [CONFIRM_FLOW_VOIDING] = op_void,
     };
     while (c->flow.state != CONFIRM_FLOW_DONE) {
         result_t result = {0};

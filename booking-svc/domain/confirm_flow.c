@@ -91,6 +91,17 @@ static enum confirm_flow_state on_settled(struct confirm_flow *f, struct confirm
         return finish(f, f->verdict);
     if (r.step == TK_STEP_UNKNOWN)
         return ask_again(f);
+    if (r.step == TK_STEP_REFUSED && r.refusal == CONFIRM_ANSWER_SEATS_LOST && f->verdict == CONFIRM_ANSWER_CONFIRMED)
+        return advance(f, CONFIRM_FLOW_VOIDING);
+    return finish(f, CONFIRM_ANSWER_OUTCOME_UNKNOWN);
+}
+
+static enum confirm_flow_state on_voided(struct confirm_flow *f, struct confirm_flow_result r)
+{
+    if (r.step == TK_STEP_OK)
+        return finish(f, CONFIRM_ANSWER_SEATS_LOST);
+    if (r.step == TK_STEP_UNKNOWN)
+        return ask_again(f);
     return finish(f, CONFIRM_ANSWER_OUTCOME_UNKNOWN);
 }
 
@@ -103,6 +114,8 @@ static enum confirm_flow_state next_state(struct confirm_flow *f, struct confirm
         return on_charged(f, r);
     case CONFIRM_FLOW_SETTLING:
         return on_settled(f, r);
+    case CONFIRM_FLOW_VOIDING:
+        return on_voided(f, r);
     case CONFIRM_FLOW_DONE:
         break;
     }
@@ -127,7 +140,7 @@ enum confirm_answer confirm_flow_take_answer(struct confirm_flow *flow)
 
 const char *confirm_flow_state_name(enum confirm_flow_state state)
 {
-    static const char *const names[CONFIRM_FLOW_STATES] = {"BEGINNING", "CHARGING", "SETTLING", "DONE"};
+    static const char *const names[CONFIRM_FLOW_STATES] = {"BEGINNING", "CHARGING", "SETTLING", "VOIDING", "DONE"};
     assert((size_t)state < CONFIRM_FLOW_STATES);
     return names[state];
 }
@@ -135,17 +148,9 @@ const char *confirm_flow_state_name(enum confirm_flow_state state)
 const char *confirm_answer_name(enum confirm_answer a)
 {
     static const char *const names[CONFIRM_ANSWERS] = {
-        "none",
-        "confirmed",
-        "payment_failed",
-        "payment_unavailable",
-        "not_found",
-        "hold_expired",
-        "payment_in_progress",
-        "wrong_state",
-        "nothing_to_settle",
-        "overloaded",
-        "outcome_unknown",
+        "none",         "confirmed",           "payment_failed", "payment_unavailable", "not_found",
+        "hold_expired", "payment_in_progress", "wrong_state",    "nothing_to_settle",   "seats_lost",
+        "overloaded",   "outcome_unknown",
     };
     assert((size_t)a < CONFIRM_ANSWERS);
     return names[a];

@@ -15,6 +15,9 @@
  * never in resume mode, never for an attempt that was begun by a try without an answer. Nor may a later one reach it before
  * that is stored: settling again takes the reservation over (adapters/payment_store.h), and who read it before is refused.
  *
+ * The database does not hold two tickets for one seat. Should it ever refuse to settle for that reason, no later try will
+ * do better: VOIDING ends the reservation as `refunded`, the seats it held are released and the money is given back.
+ *
  * "Overdue" read after a try without an answer is no answer either: that try may have begun in time and be applied yet.
  */
 #ifndef BOOKING_DOMAIN_CONFIRM_FLOW_H
@@ -24,7 +27,13 @@
 
 #include "shared/base/result.h"
 
-enum confirm_flow_state { CONFIRM_FLOW_BEGINNING, CONFIRM_FLOW_CHARGING, CONFIRM_FLOW_SETTLING, CONFIRM_FLOW_DONE };
+enum confirm_flow_state {
+    CONFIRM_FLOW_BEGINNING,
+    CONFIRM_FLOW_CHARGING,
+    CONFIRM_FLOW_SETTLING,
+    CONFIRM_FLOW_VOIDING,
+    CONFIRM_FLOW_DONE
+};
 
 #define CONFIRM_FLOW_STATES (CONFIRM_FLOW_DONE + 1)
 
@@ -38,6 +47,7 @@ enum confirm_answer {
     CONFIRM_ANSWER_PAYMENT_IN_PROGRESS, /* 409 */
     CONFIRM_ANSWER_WRONG_STATE,         /* 409 */
     CONFIRM_ANSWER_NOTHING_TO_SETTLE,   /* resume only: it is not paying; 200 with the reservation as it is */
+    CONFIRM_ANSWER_SEATS_LOST,          /* 409, paid for seats that have other tickets: it is being given back */
     CONFIRM_ANSWER_OVERLOADED,          /* 503, nothing was applied */
     CONFIRM_ANSWER_OUTCOME_UNKNOWN,     /* 503, it may have been */
 };
@@ -46,7 +56,8 @@ enum confirm_answer {
 
 struct confirm_flow_result {
     enum tk_step step;
-    enum confirm_answer refusal; /* BEGINNING refused: what the reservation's state makes of the request */
+    enum confirm_answer refusal; /* BEGINNING refused: what the reservation's state makes of the request; SETTLING:
+                                    SEATS_LOST when a seat has another ticket */
 };
 
 struct confirm_flow {

@@ -11,6 +11,7 @@ const struct tk_problem_kind BOOKING_PROBLEM_SEAT_LIMIT = {409, "seat_limit_exce
 const struct tk_problem_kind BOOKING_PROBLEM_WRONG_STATE = {409, "wrong_state", "The reservation's state forbids this", 0};
 const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_IN_PROGRESS = {409, "payment_in_progress", "A payment is being made",
                                                                     1};
+const struct tk_problem_kind BOOKING_PROBLEM_SEATS_LOST = {409, "seats_lost", "The seats could not be ticketed", 0};
 const struct tk_problem_kind BOOKING_PROBLEM_HOLD_EXPIRED = {410, "hold_expired", "The hold has expired", 0};
 const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_FAILED = {402, "payment_failed", "The payment was declined", 0};
 const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_UNAVAILABLE = {503, "payment_unavailable",

@@ -12,6 +12,7 @@ extern const struct tk_problem_kind BOOKING_PROBLEM_SOLD_OUT;            /* 409 
 extern const struct tk_problem_kind BOOKING_PROBLEM_SALES_CLOSED;        /* 409 sales_closed */
 extern const struct tk_problem_kind BOOKING_PROBLEM_SEAT_LIMIT;          /* 409 seat_limit_exceeded, + seat_limit */
 extern const struct tk_problem_kind BOOKING_PROBLEM_WRONG_STATE;         /* 409 wrong_state */
+extern const struct tk_problem_kind BOOKING_PROBLEM_SEATS_LOST;          /* 409 seats_lost */
 extern const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_IN_PROGRESS; /* 409 payment_in_progress */
 extern const struct tk_problem_kind BOOKING_PROBLEM_HOLD_EXPIRED;        /* 410 hold_expired */
 extern const struct tk_problem_kind BOOKING_PROBLEM_PAYMENT_FAILED;      /* 402 payment_failed */

@@ -50,6 +50,9 @@ static void on_confirmed(void *arg, enum confirm_answer answer, const struct res
     case CONFIRM_ANSWER_PAYMENT_IN_PROGRESS:
         tk_http_problem(req, &BOOKING_PROBLEM_PAYMENT_IN_PROGRESS, NULL);
         return;
+    case CONFIRM_ANSWER_SEATS_LOST:
+        tk_http_problem(req, &BOOKING_PROBLEM_SEATS_LOST, "The reservation is refunded; the payment is given back.");
+        return;
     case CONFIRM_ANSWER_WRONG_STATE:
         tk_http_problem(req, &BOOKING_PROBLEM_WRONG_STATE, "Only an active reservation can be confirmed.");
         return;
@@ -129,7 +132,7 @@ void http_confirm_reservation(struct tk_http_req *req)
 /** The caller wants to know what stands now, whichever way the payment went. */
 static void on_settled(void *arg, enum confirm_answer answer, const struct reservation *r)
 {
-    if (answer == CONFIRM_ANSWER_PAYMENT_FAILED)
+    if (answer == CONFIRM_ANSWER_PAYMENT_FAILED || answer == CONFIRM_ANSWER_SEATS_LOST)
         answer_reservation(arg, r);
     else
         on_confirmed(arg, answer, r);

@@ -21,6 +21,8 @@ struct walk {
     bool charge_unknown;  /* some charge got no answer */
     bool charge_not_sent; /* the last charge was not sent */
     bool settled;
+    bool refused_for_good; /* a seat has another ticket */
+    bool voided;
     enum confirm_answer answer;
     size_t answers;
 };
@@ -48,6 +50,10 @@ static void learn(struct walk *w, result_t r)
     case CONFIRM_FLOW_SETTLING:
         w->settles++;
         w->settled = r.step == TK_STEP_OK;
+        w->refused_for_good = r.step == TK_STEP_REFUSED && r.refusal == CONFIRM_ANSWER_SEATS_LOST;
+        break;
+    case CONFIRM_FLOW_VOIDING:
+        w->voided = r.step == TK_STEP_OK;
         break;
     case CONFIRM_FLOW_DONE:
         break;
@@ -56,6 +62,8 @@ static void learn(struct walk *w, result_t r)
 
 static void check_step(const struct walk *w)
 {
+    if (w->flow.state == CONFIRM_FLOW_VOIDING)
+        cr_assert(w->refused_for_good && w->charged_for_sure, "gave up a sale that may be made");
     if (w->flow.state == CONFIRM_FLOW_CHARGING)
         cr_assert(w->begun, "charged without a stored attempt");
     if (w->flow.state != CONFIRM_FLOW_SETTLING)
@@ -73,10 +81,11 @@ static void check_end(const struct walk *w)
     cr_assert_leq(w->begins, 2);
     cr_assert_leq(w->charges, 2);
     cr_assert_leq(w->settles, 2);
-    if (w->begun && !w->settled)
+    cr_assert_eq(w->answer == CONFIRM_ANSWER_SEATS_LOST, w->voided);
+    if (w->begun && !w->settled && !w->voided)
         cr_assert_eq(w->answer, CONFIRM_ANSWER_OUTCOME_UNKNOWN, "a reservation was left paying without saying so");
     if (charged_or_doubtful)
-        cr_assert(w->answer == CONFIRM_ANSWER_CONFIRMED || w->answer == CONFIRM_ANSWER_OUTCOME_UNKNOWN);
+        cr_assert(w->answer == CONFIRM_ANSWER_CONFIRMED || w->answer == CONFIRM_ANSWER_OUTCOME_UNKNOWN || w->voided);
     if (w->begin_unknown)
         cr_assert_eq(w->answer, CONFIRM_ANSWER_OUTCOME_UNKNOWN, "a begin in doubt was hidden");
     if (w->settled)
@@ -127,6 +136,8 @@ static void explore(const struct walk *so_far)
         take(so_far, (result_t){.step = (enum tk_step)step});
     for (size_t i = 1; so_far->flow.state == CONFIRM_FLOW_BEGINNING && i < sizeof(refusals) / sizeof(refusals[0]); i++)
         take(so_far, (result_t){.step = TK_STEP_REFUSED, .refusal = refusals[i]});
+    if (so_far->flow.state == CONFIRM_FLOW_SETTLING)
+        take(so_far, (result_t){.step = TK_STEP_REFUSED, .refusal = CONFIRM_ANSWER_SEATS_LOST});
 }
 
 Test(confirm_flow, every_path_keeps_every_promise)

@@ -16,7 +16,8 @@ static const struct tk_pg_statement declare_statement = {
     "DECLARE ledger NO SCROLL CURSOR FOR "
     "SELECT id, r.session_id, r.status::text, (extract(epoch FROM now() - r.expiry_time) * 1000000)::bigint,"
     " r.seats_count::bigint, r.total_minor, i.n, i.digest, i.total, t.n, t.digest, p.succeeded, p.amount, p.pending,"
-    " (extract(epoch FROM now() - p.pending_since) * 1000000)::bigint,"
+    " (extract(epoch FROM now() - p.pending_since) * 1000000)::bigint, f.n,"
+    " (extract(epoch FROM now() - f.due_since) * 1000000)::bigint,"
     " coalesce(r.seats_count > 0 AND h.to_status IS DISTINCT FROM r.status"
     "  AND (h.to_status IS NOT NULL OR r.updated_at > now() - interval '1 day'), false) "
     "FROM reservations r "
@@ -29,6 +30,8 @@ static const struct tk_pg_statement declare_statement = {
     "  count(*) FILTER (WHERE status = 'pending') AS pending,"
     "  min(created_at) FILTER (WHERE status = 'pending') AS pending_since"
     "  FROM payment_attempts GROUP BY reservation_id) p USING (id) "
+    "LEFT JOIN (SELECT reservation_id AS id, count(*) AS n, min(created_at) FILTER (WHERE refunded_at IS NULL) AS due_since"
+    "  FROM refunds GROUP BY reservation_id) f USING (id) "
     "LEFT JOIN reservation_history h ON h.reservation_id = r.id AND h.revision = r.revision "
     "ORDER BY id"};
 
@@ -111,7 +114,9 @@ static enum tk_err read_entry(const PGresult *rows, int row, struct ledger_entry
         .paid_minor = tk_row_i64(rows, row, 12),
         .pending = tk_row_i64(rows, row, 13),
         .pending_age_us = tk_row_i64(rows, row, 14),
-        .history_differs = tk_row_bool(rows, row, 15),
+        .refunds = tk_row_i64(rows, row, 15),
+        .refund_age_us = tk_row_i64(rows, row, 16),
+        .history_differs = tk_row_bool(rows, row, 17),
     };
     return read_reservation(rows, row, &entry->booked);
 }

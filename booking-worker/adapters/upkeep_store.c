@@ -23,7 +23,10 @@
     "  LATERAL (SELECT FROM reservations r WHERE r.id = p.reservation_id AND r.status = 'paying' OFFSET 0) paying) "
 
 static const struct tk_pg_statement stuck_statement = {"worker_stuck_payments", STUCK_ATTEMPTS
-                                                       "SELECT DISTINCT reservation_id FROM stuck LIMIT $2::bigint"};
+                                                       "SELECT reservation_id FROM stuck UNION "
+                                                       "SELECT reservation_id FROM refunds WHERE refunded_at IS NULL "
+                                                       "AND created_at <= now() - $1::bigint * interval '1 second' "
+                                                       "LIMIT $2::bigint"};
 
 /* Losing this update in a crash only means looking again, so it does not wait for the disk. */
 static const struct tk_pg_statement lazy_statement = {"worker_lazy_commit",

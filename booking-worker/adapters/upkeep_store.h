@@ -18,7 +18,7 @@ struct upkeep_store;
 struct upkeep_store *upkeep_store_new(const char *name, const char *database_url);
 void upkeep_store_free(struct upkeep_store *store);
 
-/** Reservations that are `paying` by an attempt older than `older_than_s`; at most STUCK_PAYMENTS_MAX. */
+/** Reservations that are `paying` by an attempt, or owe a refund, older than `older_than_s`; at most STUCK_PAYMENTS_MAX. */
 TK_MUSTCHECK enum tk_err upkeep_store_stuck_payments(struct upkeep_store *store, int64_t older_than_s,
                                                      struct tk_uuid out[STUCK_PAYMENTS_MAX], size_t *count);
 

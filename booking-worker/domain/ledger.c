@@ -29,6 +29,7 @@ static const struct {
     [LEDGER_PAID_TWICE] = {"paid_twice", "more than one payment succeeded"},
     [LEDGER_PAID_WITHOUT_SALE] = {"paid_without_sale", "paid, not confirmed, and not refunded: the money is owed"},
     [LEDGER_STUCK_PAYMENT] = {"stuck_payment", "a payment under way that nobody settles"},
+    [LEDGER_REFUND_DUE] = {"refund_due", "a refund that nobody makes"},
     [LEDGER_ROWS_WITHOUT_RESERVATION] = {"rows_without_reservation", "items or payments of no reservation"},
     [LEDGER_HISTORY_DIFFERS] = {"history_differs", "the history does not end in the reservation's status"},
     [LEDGER_SEAT_WITHOUT_OWNER] = {"seat_without_owner", "a seat is taken, and nobody has it"},
@@ -126,7 +127,8 @@ static uint32_t judge_money(const struct ledger_entry *e, const struct ledger_pa
     const bool in_full = e->booked.payments > 0 && e->booked.paid_minor == e->booked.payments * e->booked.total_minor;
     const bool waits = e->booked.pending > 0 && e->booked.pending_age_us <= p->stuck_us;
     return when(confirmed && !in_full, LEDGER_PAYMENT_DIFFERS) | when(e->booked.payments > 1, LEDGER_PAID_TWICE) |
-           when(!confirmed && e->booked.payments > 0, LEDGER_PAID_WITHOUT_SALE) |
+           when(!confirmed && e->booked.payments > e->booked.refunds, LEDGER_PAID_WITHOUT_SALE) |
+           when(e->booked.refund_age_us > p->stuck_us, LEDGER_REFUND_DUE) |
            when(e->booked.status == LEDGER_STATUS_PAYING && !waits, LEDGER_STUCK_PAYMENT);
 }
 

@@ -61,6 +61,8 @@ struct ledger_booked {
     int64_t paid_minor;
     int64_t pending; /* payments without an outcome, and the age of the oldest */
     int64_t pending_age_us;
+    int64_t refunds; /* made or due, and the age of the oldest that is due */
+    int64_t refund_age_us;
     bool history_differs; /* the trail does not end in the status */
 };
 
@@ -89,6 +91,7 @@ enum ledger_kind {
     LEDGER_PAID_TWICE,
     LEDGER_PAID_WITHOUT_SALE,
     LEDGER_STUCK_PAYMENT,
+    LEDGER_REFUND_DUE,
     LEDGER_ROWS_WITHOUT_RESERVATION,
     LEDGER_HISTORY_DIFFERS,
     /* of a seat, of a message: found by questions of their own */
@@ -101,7 +104,7 @@ enum ledger_kind {
 
 struct ledger_patience {
     int64_t grace_us; /* how late the expiry of a hold may be */
-    int64_t stuck_us; /* how old a payment without an outcome may become */
+    int64_t stuck_us; /* how old a payment without an outcome, or a refund that is due, may become */
 };
 
 /** A set of kinds: 1 << kind for each that applies, 0 when both databases agree. */

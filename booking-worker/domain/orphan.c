@@ -7,7 +7,7 @@
 
 enum orphan_verdict orphan_judge(struct tk_slice status, bool overdue)
 {
-    if (tk_slice_eq_str(status, "expired") || tk_slice_eq_str(status, "cancelled"))
+    if (tk_slice_eq_str(status, "expired") || tk_slice_eq_str(status, "cancelled") || tk_slice_eq_str(status, "refunded"))
         return ORPHAN_VERDICT_RELEASE;
     if (tk_slice_eq_str(status, "confirmed"))
         return ORPHAN_VERDICT_REEMIT;

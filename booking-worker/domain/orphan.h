@@ -5,12 +5,11 @@
  * better than twice.
  *
  *     reservation reads            hold is kept because                        verdict
- *     expired, cancelled           the release was lost or is on its way       RELEASE (idempotent)
+ *     expired, cancelled, refunded the release was lost or is on its way       RELEASE (idempotent)
  *     confirmed                    the confirmation was lost or is on its way  REEMIT
  *     active, overdue              the expiry job has missed it                REVISIT: let that job look again
  *     paying, overdue              its payment got stuck, and was not settled  SETTLE: ask booking-svc once more
  *     active, paying, in time      it is being decided                         LEAVE
- *     refunded                     not ours to decide                          LEAVE
  *     nothing, or unreadable       -                                           LEAVE
  */
 #ifndef BOOKING_WORKER_DOMAIN_ORPHAN_H

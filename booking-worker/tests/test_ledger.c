@@ -155,6 +155,11 @@ Test(ledger, money)
     e.booked.payments = 1;
     e.booked.paid_minor = MONEY;
     cr_expect_eq(ledger_judge(&e, &patience), KIND(LEDGER_PAID_WITHOUT_SALE));
+    e.booked.status = LEDGER_STATUS_REFUNDED;
+    e.booked.refunds = 1;
+    cr_expect_eq(ledger_judge(&e, &patience), 0, "given back, or about to be");
+    e.booked.refund_age_us = LATE;
+    cr_expect_eq(ledger_judge(&e, &patience), KIND(LEDGER_REFUND_DUE));
     e = healthy(LEDGER_HOLD_HELD, LEDGER_STATUS_PAYING);
     e.booked.pending_age_us = LATE;
     cr_expect_eq(ledger_judge(&e, &patience), KIND(LEDGER_STUCK_PAYMENT));

@@ -19,7 +19,7 @@ Test(orphan, every_status)
         {"confirmed", ORPHAN_VERDICT_REEMIT, ORPHAN_VERDICT_REEMIT},
         {"active", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_REVISIT},
         {"paying", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_SETTLE},
-        {"refunded", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_LEAVE},
+        {"refunded", ORPHAN_VERDICT_RELEASE, ORPHAN_VERDICT_RELEASE},
         {"", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_LEAVE},        /* the row could not be read */
         {"EXPIRED", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_LEAVE}, /* not a word of ours */
         {"a status of tomorrow", ORPHAN_VERDICT_LEAVE, ORPHAN_VERDICT_LEAVE},

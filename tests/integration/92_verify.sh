@@ -228,6 +228,8 @@ if [ "$PRIVATE" = yes ]; then
     check "verify sees stuck_payment" booking_damage stuck_payment "reservation=$ACTIVE" \
         "UPDATE reservations SET status = 'paying' WHERE id = '$ACTIVE'; INSERT INTO payment_attempts VALUES ('$ACTIVE',
          gen_random_uuid(), gen_random_uuid(), 20000, 'EUR', 'pending', now() - interval '1 hour')"
+    check "verify sees refund_due" booking_damage refund_due "reservation=$CANCELLED" \
+        "INSERT INTO refunds VALUES (gen_random_uuid(), '$CANCELLED', 10000, 'EUR', 'test', now() - interval '1 hour')"
     check "verify sees rows_without_reservation" booking_damage rows_without_reservation "reservation=$NOBODY" \
         "INSERT INTO payment_attempts VALUES ('$NOBODY', gen_random_uuid(), gen_random_uuid(), 10000, 'EUR', 'failed');
          INSERT INTO reservation_items VALUES ('$NOBODY', 1, gen_random_uuid(), gen_random_uuid(), '1', '1', 1, 0, 1)"
