@@ -202,7 +202,7 @@ static void say_cancelled(struct confirm_run *c)
 {
     tk_buf_reset(&c->message);
     reservation_encode_message(c->reservation, TK_RESERVATION_CANCELLED, &c->settle.outbox_id, c->reservation->revision + 1,
-                               tk_unix_us(), &c->message);
+                               tk_unix_us(), c->request.request_id, &c->message);
 }
 
 /** As after a cancel, event-svc hears that the seats are free; it acts only on those this reservation still holds. */
