@@ -191,13 +191,12 @@ static bool waited_in_vain(const struct tk_pg_outcome *outcome)
 static void on_done(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
 {
     struct tk_keyed *keyed = op->arg;
-    if (keyed->key.ptr == NULL)
-        answer_and_end(keyed, outcome);
-    else if (outcome->step == TK_STEP_OK)
+    const bool has_key = keyed->key.ptr != NULL;
+    if (has_key && outcome->step == TK_STEP_OK)
         give_and_end(keyed, &keyed->held);
-    else if (outcome->step == TK_STEP_REFUSED && is_taken(outcome))
+    else if (has_key && outcome->step == TK_STEP_REFUSED && is_taken(outcome))
         look(keyed);
-    else if (outcome->step == TK_STEP_REFUSED && waited_in_vain(outcome))
+    else if (has_key && outcome->step == TK_STEP_REFUSED && waited_in_vain(outcome))
         refuse_and_end(keyed, &TK_PROBLEM_REQUEST_IN_PROGRESS, "Nothing was changed; retry with the same Idempotency-Key.");
     else
         answer_and_end(keyed, outcome);
