@@ -48,7 +48,7 @@ static const char *const MODE_NAMES[MODE_COUNT] = {"pass", "delay", "stall", "ho
 enum kind { KIND_CONTROL, KIND_LISTENER, KIND_END };
 
 struct chunk {
-    struct tk_link link;
+    struct chunk *next;
     int64_t due_us;
     size_t len;
     size_t sent;
@@ -64,16 +64,18 @@ struct source {
 struct end {
     struct source source;
     struct pair *pair;
-    struct tk_link out; /* chunks to be sent to this end */
-    size_t waiting;     /* their bytes */
-    int64_t left;       /* bytes this end may still send before the connection is reset */
-    bool finished;      /* it has sent its last byte */
-    bool closed;        /* that was passed on */
+    struct chunk *out;   /* to be sent to this end, oldest first */
+    struct chunk **last; /* where the next one goes */
+    size_t waiting;      /* their bytes */
+    int64_t left;        /* bytes this end may still send before the connection is reset */
+    bool finished;       /* it has sent its last byte */
+    bool closed;         /* that was passed on */
     uint32_t watched;
 };
 
 struct pair {
     struct tk_link link;
+    struct pair *buried_before;
     struct proxy_link *owner;
     struct end client;
     struct end server;
@@ -94,7 +96,7 @@ static struct proxy_link links[MAX_LINKS];
 static int link_count;
 static int epoll_fd;
 static struct source control = {.kind = KIND_CONTROL};
-static struct tk_link graveyard; /* pairs whose events may still be in the current batch */
+static struct pair *graveyard; /* pairs whose events may still be in the current batch */
 
 static _Noreturn void fatal(const char *what)
 {
@@ -128,18 +130,20 @@ static void watch_pair(struct pair *pair)
         if (pair->owner->mode != MODE_STALL) {
             if (!end->finished && ends[1 - i]->waiting < MAX_WAITING)
                 events |= EPOLLIN;
-            if (!tk_list_is_empty(&end->out) && TK_CONTAINER_OF(end->out.next, struct chunk, link)->due_us <= tk_mono_us())
+            if (end->out != NULL && end->out->due_us <= tk_mono_us())
                 events |= EPOLLOUT;
         }
         watch(end, events);
     }
 }
 
-static void drop_chunks(struct end *end)
+static void drop_first(struct end *end)
 {
-    struct tk_link *link;
-    while ((link = tk_list_pop_front(&end->out)) != NULL)
-        free(TK_CONTAINER_OF(link, struct chunk, link));
+    struct chunk *first = end->out;
+    end->out = first->next;
+    if (end->out == NULL)
+        end->last = &end->out;
+    free(first);
 }
 
 static void close_end(struct end *end, bool reset)
@@ -147,7 +151,8 @@ static void close_end(struct end *end, bool reset)
     if (reset)
         setsockopt(end->source.fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
     close(end->source.fd);
-    drop_chunks(end);
+    while (end->out != NULL)
+        drop_first(end);
 }
 
 static void pair_end(struct pair *pair, bool reset)
@@ -158,7 +163,8 @@ static void pair_end(struct pair *pair, bool reset)
     close_end(&pair->client, reset);
     close_end(&pair->server, reset);
     tk_list_remove(&pair->link);
-    tk_list_push_back(&graveyard, &pair->link);
+    pair->buried_before = graveyard;
+    graveyard = pair;
 }
 
 static void end_all(struct proxy_link *owner, bool only_tainted)
@@ -181,7 +187,7 @@ static void set_limits(struct pair *pair)
 static void open_end(struct pair *pair, struct end *end, int fd)
 {
     *end = (struct end){.source = {.kind = KIND_END, .fd = fd}, .pair = pair};
-    tk_list_init(&end->out);
+    end->last = &end->out;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     struct epoll_event event = {.data.ptr = &end->source};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
@@ -223,8 +229,8 @@ static void on_accept(struct proxy_link *owner)
 
 static bool send_due(struct end *end)
 {
-    while (!tk_list_is_empty(&end->out)) {
-        struct chunk *chunk = TK_CONTAINER_OF(end->out.next, struct chunk, link);
+    while (end->out != NULL) {
+        struct chunk *chunk = end->out;
         if (chunk->due_us > tk_mono_us())
             return true;
         ssize_t sent = send(end->source.fd, chunk->bytes + chunk->sent, chunk->len - chunk->sent, MSG_NOSIGNAL);
@@ -234,8 +240,7 @@ static bool send_due(struct end *end)
         end->waiting -= (size_t)sent;
         if (chunk->sent < chunk->len)
             return true;
-        tk_list_remove(&chunk->link);
-        free(chunk);
+        drop_first(end);
     }
     if (other(end)->finished && !end->closed) {
         end->closed = true;
@@ -253,7 +258,8 @@ static void pass_on(struct end *from, const char *bytes, size_t len)
     chunk->len = len;
     memcpy(chunk->bytes, bytes, len);
     to->waiting += len;
-    tk_list_push_back(&to->out, &chunk->link);
+    *to->last = chunk;
+    to->last = &chunk->next;
 }
 
 /* Returns false when the connection is over. */
@@ -351,12 +357,12 @@ static int flush_delayed(void)
             if (pair->client.waiting + pair->server.waiting == 0)
                 continue;
             on_end(&pair->client, 0);
-            if (!pair->dead && !tk_list_is_empty(&pair->client.out)) {
-                int64_t due = TK_CONTAINER_OF(pair->client.out.next, struct chunk, link)->due_us;
+            if (!pair->dead && pair->client.out != NULL) {
+                int64_t due = pair->client.out->due_us;
                 next = due > now && due < next ? due : next;
             }
-            if (!pair->dead && !tk_list_is_empty(&pair->server.out)) {
-                int64_t due = TK_CONTAINER_OF(pair->server.out.next, struct chunk, link)->due_us;
+            if (!pair->dead && pair->server.out != NULL) {
+                int64_t due = pair->server.out->due_us;
                 next = due > now && due < next ? due : next;
             }
         }
@@ -366,9 +372,11 @@ static int flush_delayed(void)
 
 static void bury(void)
 {
-    struct tk_link *at;
-    while ((at = tk_list_pop_front(&graveyard)) != NULL)
-        free(TK_CONTAINER_OF(at, struct pair, link));
+    while (graveyard != NULL) {
+        struct pair *pair = graveyard;
+        graveyard = pair->buried_before;
+        free(pair);
+    }
 }
 
 static void add(struct source *source)
@@ -430,7 +438,6 @@ int main(int argc, char **argv)
         return 2;
     }
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    tk_list_init(&graveyard);
     for (int i = 2; i < argc; i++)
         open_link(argv[i]);
     open_control(argv[1]);
