@@ -113,6 +113,7 @@ for theme in "$TESTS"/[0-9]*.sh; do
     printf '# %s\n' "$(sed -n '3s/^# //p' "$theme")"
     # shellcheck source=/dev/null
     . "$theme"
+    instances_stop # each has a dozen connections to Postgres
 done
 later_collect
 harness_summary

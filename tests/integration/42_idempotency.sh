@@ -149,13 +149,13 @@ twins_make_one() {
     instance_start event-svc || return
     volley_open
     for _ in {1..10}; do
-        volley_add POST "$EVENT_URL/api/v1/organizers" "$USER_ONE" '{"name": "Twins"}' 'Idempotency-Key: twins'
-        volley_add POST "$INSTANCE_URL/api/v1/organizers" "$USER_ONE" '{"name": "Twins"}' 'Idempotency-Key: twins'
+        volley_add POST "$EVENT_URL/api/v1/organizers" "$USER_ONE" '{"name": "Twenty twins"}' 'Idempotency-Key: twins'
+        volley_add POST "$INSTANCE_URL/api/v1/organizers" "$USER_ONE" '{"name": "Twenty twins"}' 'Idempotency-Key: twins'
     done
     volley_fire 20
     expect "answers" "$(volley_tally)" 201:20
     expect "bodies" "$(sha256sum "$WORK"/volley.[0-9]* | cut -d ' ' -f 1 | sort -u | wc -l)" 1
-    expect "organizers" "$(event_sql "SELECT count(*) FROM organizers WHERE name = 'Twins'")" 1
+    expect "organizers" "$(event_sql "SELECT count(*) FROM organizers WHERE name = 'Twenty twins'")" 1
     instance_end TERM
 }
 
