@@ -62,6 +62,12 @@ static size_t content_length(struct tk_slice head)
     return 0;
 }
 
+static bool says_close(struct tk_slice head)
+{
+    static const char LINE[] = "\r\nConnection: close\r\n";
+    return memmem(head.ptr, head.len, LINE, sizeof(LINE) - 1) != NULL;
+}
+
 static enum tk_err complete(struct connection *c, struct response *out)
 {
     const char *end = c->in.len > 4 ? memmem(c->in.ptr, c->in.len, "\r\n\r\n", 4) : NULL;
@@ -74,6 +80,7 @@ static enum tk_err complete(struct connection *c, struct response *out)
     if (c->in.len < head.len + length)
         return TK_ERR_TIMEOUT;
     out->body = (struct tk_slice){.ptr = c->in.ptr + head.len, .len = length};
+    out->closes = says_close(head);
     c->busy = false;
     return TK_OK;
 }

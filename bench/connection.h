@@ -27,6 +27,7 @@ struct connection {
 struct response {
     int status;
     struct tk_slice body; /* valid until the next request on the connection */
+    bool closes;          /* the server closes the connection: the next request needs another one */
 };
 
 /** Connects (blocking: done before the clock starts) and makes the socket non-blocking. TK_ERR_IO when refused. */

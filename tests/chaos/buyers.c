@@ -400,9 +400,11 @@ static void receive(struct buyers *b, struct buyer *buyer)
 {
     struct response response;
     enum tk_err err = connection_receive(&buyer->conn, &response);
-    if (err == TK_OK)
+    if (err == TK_OK) {
         on_answer(b, buyer, &response);
-    else if (err != TK_ERR_TIMEOUT)
+        if (response.closes)
+            connection_close(&buyer->conn);
+    } else if (err != TK_ERR_TIMEOUT)
         hang_up(b, buyer, false);
 }
 
