@@ -101,6 +101,11 @@ enum tk_err tk_http_listen(const struct tk_http_config *config, const struct tk_
     return address->is_unix ? listen_unix(config, address, out) : listen_tcp(config, address, out);
 }
 
+void tk_http_listen_undeferred(int fd)
+{
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){0}, sizeof(int)); /* a unix socket knows no such thing */
+}
+
 uint16_t tk_http_bound_port(int fd)
 {
     union {

@@ -5,7 +5,10 @@
  *   - a write timeout: an answer the client does not take in time (io_timeout plus a second per 32 KiB) makes the upkeep
  * timer shut the socket down, which h2o then sees as an error. What the kernel has already taken is covered by
  * TCP_USER_TIMEOUT;
- *   - a drain for HTTP/1: idle connections are shut down for reading, so h2o reads an end of file and closes them itself.
+ *   - a drain for HTTP/1: for a second everybody is still served, with `Connection: close`. Under load that alone empties
+ * the house. Then connections that are idle are shut down for reading: h2o still reads what has arrived, answers it, and
+ * closes at the end of file. Last the listener takes in whoever waits in its backlog, and closes; the kernel would reset
+ * them.
  *
  * HTTP/2 stays off: 2.2.5 lacks the fix for CVE-2023-44487, and over cleartext it would accept the preface unasked. With
  * TLS h2o asks which protocol ALPN chose; tls.c never chooses that one.
@@ -21,7 +24,9 @@
 #include "shared/log/log.h"
 
 #define ACCEPTS_PER_WAKEUP  32    /* fairness between new and existing connections */
+#define LAST_ACCEPTS        8192  /* before a listener closes: more than a backlog */
 #define ACCEPT_RETRY_MS     100   /* pause after accept() ran out of descriptors */
+#define DRAIN_GRACE_MS      1000  /* connections that are idle so long when draining are closed */
 #define UPKEEP_MS           500   /* resolution of the write timeout */
 #define SLOWEST_BYTES_PER_S 32768 /* a client slower than this over a whole answer counts as stalled */
 
@@ -95,13 +100,10 @@ static void pause_accepting(struct tk_http_listener *listener)
     tk_timer_start(server->loop, &listener->accept_retry, ACCEPT_RETRY_MS, accept_again, listener);
 }
 
-static void on_accept(h2o_socket_t *listening, const char *err)
+static void accept_up_to(struct tk_http_listener *listener, int count)
 {
-    struct tk_http_listener *listener = listening->data;
-    if (err != NULL)
-        return;
-    for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
-        h2o_socket_t *sock = h2o_evloop_socket_accept(listening);
+    for (int i = 0; i < count; i++) {
+        h2o_socket_t *sock = h2o_evloop_socket_accept(listener->sock);
         if (sock != NULL) {
             adopt(listener, sock);
             continue;
@@ -112,10 +114,16 @@ static void on_accept(h2o_socket_t *listening, const char *err)
     }
 }
 
-/** The upkeep timer: cuts off clients that do not take their answers. */
-static void on_upkeep(void *arg)
+static void on_accept(h2o_socket_t *sock, const char *err)
 {
-    struct tk_http_server *server = arg;
+    if (err == NULL)
+        accept_up_to(sock->data, ACCEPTS_PER_WAKEUP);
+}
+
+/* --- upkeep, draining ------------------------------------------------------------------------------------------------ */
+
+static void cut_off_stalled(struct tk_http_server *server)
+{
     int64_t now = tk_mono_us();
     TK_LIST_FOREACH(link, &server->sending)
     {
@@ -126,6 +134,44 @@ static void on_upkeep(void *arg)
         exchange->deadline_us = INT64_MAX;
         (void)shutdown(h2o_socket_get_fd(exchange->conn->sock), SHUT_RDWR);
     }
+}
+
+static void close_idle(struct tk_http_server *server)
+{
+    TK_LIST_FOREACH(link, &server->conns)
+    {
+        struct tk_http_conn *conn = TK_CONTAINER_OF(link, struct tk_http_conn, link);
+        if (!conn->busy && conn->sock->input->size == 0)
+            (void)shutdown(h2o_socket_get_fd(conn->sock), SHUT_RD);
+    }
+}
+
+static void close_listener(struct tk_http_listener *listener)
+{
+    if (listener->sock == NULL)
+        return;
+    if (listener->path[0] != '\0')
+        (void)unlink(listener->path);
+    accept_up_to(listener, LAST_ACCEPTS);
+    tk_timer_stop(listener->server->loop, &listener->accept_retry);
+    h2o_socket_close(listener->sock);
+    listener->sock = NULL;
+}
+
+/** Again and again: an answer that had left in part when draining began does not close its connection. */
+static void end_grace(struct tk_http_server *server)
+{
+    close_idle(server); /* first: who comes out of the backlog has had no time to ask */
+    for (int which = 0; which < TK_HTTP_LISTENERS; which++)
+        close_listener(&server->listeners[which]);
+}
+
+static void on_upkeep(void *arg)
+{
+    struct tk_http_server *server = arg;
+    cut_off_stalled(server);
+    if (server->draining)
+        end_grace(server);
     tk_timer_start(server->loop, &server->upkeep, UPKEEP_MS, on_upkeep, server);
 }
 
@@ -272,21 +318,11 @@ uint16_t tk_http_server_port(const struct tk_http_server *server)
 
 size_t tk_http_server_in_flight(const struct tk_http_server *server)
 {
-    /* While draining, an open connection may carry a request that has not been read yet: idle ones are closing anyway. */
-    if (server->draining && server->conn_count > server->in_flight)
-        return server->conn_count;
-    return server->in_flight;
-}
-
-static void close_listener(struct tk_http_listener *listener)
-{
-    if (listener->sock == NULL)
-        return;
-    tk_timer_stop(listener->server->loop, &listener->accept_retry);
-    if (listener->path[0] != '\0')
-        (void)unlink(listener->path);
-    h2o_socket_close(listener->sock);
-    listener->sock = NULL;
+    if (!server->draining)
+        return server->in_flight;
+    /* An open connection may carry a request that has not been read, a lingering one an answer that has not arrived. */
+    size_t open = server->conn_count > server->in_flight ? server->conn_count : server->in_flight;
+    return open + server->linger_count + (server->listeners[TK_HTTP_LISTENER_PUBLIC].sock != NULL);
 }
 
 void tk_http_server_drain(struct tk_http_server *server)
@@ -296,11 +332,10 @@ void tk_http_server_drain(struct tk_http_server *server)
     server->draining = true;
     server->ctx.shutdown_requested = 1; /* requests read from now on are answered with Connection: close */
     for (int which = 0; which < TK_HTTP_LISTENERS; which++)
-        close_listener(&server->listeners[which]);
-    TK_LIST_FOREACH(link, &server->conns)
-    {
-        struct tk_http_conn *conn = TK_CONTAINER_OF(link, struct tk_http_conn, link);
-        if (!conn->busy && conn->sock->input->size == 0)
-            (void)shutdown(h2o_socket_get_fd(conn->sock), SHUT_RD);
-    }
+        if (server->listeners[which].sock != NULL)
+            tk_http_listen_undeferred(h2o_socket_get_fd(server->listeners[which].sock));
+    if (server->conn_count == 0)
+        end_grace(server);
+    else
+        tk_timer_start(server->loop, &server->upkeep, DRAIN_GRACE_MS, on_upkeep, server);
 }

@@ -118,12 +118,16 @@ uint16_t tk_http_server_port(const struct tk_http_server *server);
  */
 void tk_http_server_reload_tls(struct tk_http_server *server);
 
-/** Stops accepting and asks h2o to close idle connections; requests in flight are still answered. */
+/**
+ * Every answer from now on ends its connection. For a second new connections and requests on existing ones are still taken,
+ * then what is idle is closed and nobody listens any more; at once when there is no connection. Requests in flight are
+ * still answered.
+ */
 void tk_http_server_drain(struct tk_http_server *server);
 
 /**
  * Requests not answered yet, and answers that have not left completely; once draining also every connection still open, as
- * it may carry a request that has not been read. 0 means that nothing accepted is left to answer.
+ * it may carry a request that has not been read, and the open listener. 0 means that nothing accepted is left to answer.
  */
 size_t tk_http_server_in_flight(const struct tk_http_server *server);
 

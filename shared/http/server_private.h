@@ -32,11 +32,11 @@ struct tk_http_stats {
 /** A listening socket. Connections remember which one they came through: it decides which routes they see. */
 struct tk_http_listener {
     struct tk_http_server *server;
-    h2o_socket_t *sock; /* NULL: not in use, or draining */
+    h2o_socket_t *sock; /* NULL: not in use, or drained */
     h2o_accept_ctx_t accept_ctx;
     struct tk_timer accept_retry;
     bool internal;
-    char path[sizeof(((struct tk_http_address *)0)->path)]; /* of a unix socket, removed when draining; else "" */
+    char path[sizeof(((struct tk_http_address *)0)->path)]; /* of a unix socket, removed when drained; else "" */
 };
 
 enum tk_http_listeners { TK_HTTP_LISTENER_PUBLIC, TK_HTTP_LISTENER_INTERNAL, TK_HTTP_LISTENERS };
@@ -131,6 +131,8 @@ bool tk_http_check_identity(struct tk_http_req_private *request);
 /** A non-blocking listening socket. TK_ERR_CONFLICT: the address is in use; TK_ERR_INVALID: no such address. Logged. */
 TK_MUSTCHECK enum tk_err tk_http_listen(const struct tk_http_config *config, const struct tk_http_address *address,
                                         int *out);
+/** From now on who has connected can be accepted before he has sent anything. Before that, closing `fd` resets him. */
+void tk_http_listen_undeferred(int fd);
 /** The TCP port `fd` is bound to; 0 for a unix socket. */
 uint16_t tk_http_bound_port(int fd);
 

@@ -1,5 +1,5 @@
 /*
- * The server as a well-meaning client sees it: routing, checks before the handler, answers, draining.
+ * The server as a well-meaning client sees it: routing, checks before the handler, answers.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -269,47 +269,6 @@ Test(http_server, an_answer_after_the_client_left_goes_nowhere)
     cr_assert_eq(tk_http_server_in_flight(web.server), 0);
     web_ask(&web, "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n", &reply);
     cr_assert_eq(reply.status, 200);
-}
-
-Test(http_server, draining_closes_idle_connections_and_answers_the_rest)
-{
-    web_open(&web, 5000, NULL);
-    int idle = web_connect(&web);
-    web_say(&web, idle, "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n");
-    web_read(&web, idle, false, 1000, NULL, &reply);
-    cr_assert_str_eq(reply_header(&reply, "connection"), "keep-alive");
-    int waiting = web_connect(&web);
-    web_say(&web, waiting, "GET /park HTTP/1.1\r\nHost: t\r\n\r\n");
-    web_turn_for(&web, 20);
-    cr_assert_not_null(web.parked);
-
-    tk_http_server_drain(web.server);
-    tk_http_server_drain(web.server);
-    int64_t took_ms = web_wait_closed(&web, idle, 1000);
-    cr_assert(took_ms >= 0 && took_ms < 500, "an idle connection closes at once, not after %d ms", (int)took_ms);
-    cr_assert_eq(web_connect(&web), -1, "nobody listens any more");
-    cr_assert_eq(tk_http_server_in_flight(web.server), 1);
-    web_answer_parked(&web);
-    web_read(&web, waiting, false, 1000, NULL, &reply);
-    cr_assert_eq(reply.status, 200);
-    cr_assert_str_eq(reply_header(&reply, "connection"), "close");
-    cr_assert_str_eq(reply_header(&reply, "x-late"), "1");
-    cr_assert_geq(web_wait_closed(&web, waiting, 1000), 0);
-    cr_assert_eq(tk_http_server_in_flight(web.server), 0);
-}
-
-Test(http_server, a_request_half_read_when_draining_is_still_answered)
-{
-    web_open(&web, 5000, NULL);
-    int fd = web_connect(&web);
-    web_say(&web, fd, "GET /things/7 HTTP/1.1\r\nHo");
-    web_turn_for(&web, 20);
-    tk_http_server_drain(web.server);
-    web_turn_for(&web, 20);
-    web_say(&web, fd, "st: t\r\n\r\n");
-    web_read(&web, fd, false, 1000, NULL, &reply);
-    cr_assert_eq(reply.status, 200);
-    cr_assert_str_eq(reply_header(&reply, "connection"), "close");
 }
 
 Test(http_server, a_taken_port_and_a_bad_address_are_reported)
