@@ -127,7 +127,7 @@ broker_is_away() {
 # An instance of booking-svc gets the signal in the middle of 200 bookings, each on a connection of its
 # own. Every booking that is in the database was answered, none that was refused is.
 booking_drains() { # SIGNAL
-    local answered volley
+    local answered volley start_ms
     open_session 20 10
     quietly instance_start booking-svc
     volley_open
@@ -137,8 +137,10 @@ booking_drains() { # SIGNAL
     volley_fire 20 &
     volley=$!
     eventually 5 "first bookings" t booking_sql "SELECT count(*) > 5 FROM reservations WHERE session_id = '$SESSION_ID'"
+    start_ms=$(now_ms)
     instance_end "$1"
     expect "exit status after SIG$1" $? 0
+    expect_between "milliseconds to the end" $(($(now_ms) - start_ms)) 0 5000
     expect "alarms about its own leaving" "$(grep -c 'connection lost' "$INSTANCE_LOG")" 0
     wait "$volley"
     answered=$(volley_count 201)
@@ -148,7 +150,7 @@ booking_drains() { # SIGNAL
 }
 
 event_drains() { # SIGNAL
-    local marker volley
+    local marker volley start_ms
     marker=$(uuid)
     quietly instance_start event-svc
     volley_open
@@ -158,16 +160,21 @@ event_drains() { # SIGNAL
     volley_fire 20 &
     volley=$!
     eventually 5 "first organizers" t event_sql "SELECT count(*) > 5 FROM organizers WHERE name = '$marker'"
+    start_ms=$(now_ms)
     instance_end "$1"
     expect "exit status after SIG$1" $? 0
+    expect_between "milliseconds to the end" $(($(now_ms) - start_ms)) 0 5000
     wait "$volley"
     expect "stored" "$(event_sql "SELECT count(*) FROM organizers WHERE name = '$marker'")" "$(volley_count 201)"
 }
 
 worker_drains() { # SIGNAL
+    local start_ms
     quietly instance_start booking-worker
+    start_ms=$(now_ms)
     instance_end "$1"
     expect "exit status after SIG$1" $? 0
+    expect_between "milliseconds to the end" $(($(now_ms) - start_ms)) 0 5000
 }
 
 two_workers_expire_once() {
