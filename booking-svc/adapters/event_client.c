@@ -29,6 +29,8 @@ struct call_kind {
     /** TK_ERR_INVALID: not an answer to this item. */
     enum tk_err (*decode)(struct tk_batch_item *item, const struct tk_json *result, struct tk_arena *arena);
     void (*finish)(struct tk_batch_item *item, enum tk_step step, bool in_doubt);
+    bool gives_back; /* tried once even while the breaker is open: nobody asks again, and the seats would lie idle until
+                        their end */
 };
 
 struct call_queue {
@@ -285,7 +287,7 @@ static void on_send(void *ctx, struct tk_flight *flight)
     call->count = flight->count;
     call->items = tk_alloc(flight->count * sizeof(struct tk_batch_item *));
     memcpy(call->items, flight->items, flight->count * sizeof(struct tk_batch_item *));
-    if (!tk_breaker_allows(&call->queue->client->breaker)) {
+    if (!call->queue->kind->gives_back && !tk_breaker_allows(&call->queue->client->breaker)) {
         tk_metric_add(&breaker_refused, 1);
         tk_loop_defer(call->queue->client->loop, &call->deferred, on_not_sent, call);
         return;
@@ -468,6 +470,7 @@ static const struct call_kind release_kind = {
     .encode = release_encode,
     .decode = release_decode,
     .finish = release_finish,
+    .gives_back = true,
 };
 
 static void queue_open(struct call_queue *queue, struct event_client *client, const struct call_kind *kind,
