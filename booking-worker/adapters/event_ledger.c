@@ -59,14 +59,9 @@ struct event_ledger {
 
 struct event_ledger *event_ledger_new(const char *name, const char *database_url, int64_t timeout_ms)
 {
-    struct tk_pgs_config config = {.name = name,
-                                   .url = database_url,
-                                   .server_options = LEDGER_SERVER_OPTIONS,
-                                   .timeout_ms = timeout_ms,
-                                   .statements = statements,
-                                   .statement_count = sizeof(statements) / sizeof(statements[0])};
     struct event_ledger *ledger = tk_alloc(sizeof(*ledger));
-    ledger->pg = tk_pgs_new(&config);
+    ledger->pg =
+        ledger_database_new(name, database_url, timeout_ms, statements, sizeof(statements) / sizeof(statements[0]));
     return ledger;
 }
 

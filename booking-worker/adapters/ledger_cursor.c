@@ -6,7 +6,23 @@
 
 #define PAGE "2000" /* rows; a few hundred kilobytes */
 
+#define SERVER_OPTIONS                                                                                                     \
+    "-c default_transaction_isolation=repeatable\\ read -c default_transaction_read_only=on -c jit=off -c work_mem=64MB "  \
+    "-c max_parallel_workers_per_gather=0 -c cursor_tuple_fraction=1"
+
 const struct tk_pg_statement ledger_fetch_statement = {"ledger_fetch", "FETCH " PAGE " FROM ledger"};
+
+struct tk_pgs *ledger_database_new(const char *name, const char *database_url, int64_t timeout_ms,
+                                   const struct tk_pg_statement *const *statements, size_t count)
+{
+    const struct tk_pgs_config config = {.name = name,
+                                         .url = database_url,
+                                         .server_options = SERVER_OPTIONS,
+                                         .timeout_ms = timeout_ms,
+                                         .statements = statements,
+                                         .statement_count = count};
+    return tk_pgs_new(&config);
+}
 
 static enum tk_err run(struct ledger_cursor *cursor, const struct tk_pg_statement *statement)
 {

@@ -11,10 +11,12 @@
 
 #include "shared/pg/sync.h"
 
-/** For tk_pgs_config.server_options: read only, one snapshot per transaction, sorts in 64 MB and beyond that on disk. */
-#define LEDGER_SERVER_OPTIONS                                                                                              \
-    "-c default_transaction_isolation=repeatable\\ read -c default_transaction_read_only=on -c jit=off -c work_mem=64MB "  \
-    "-c max_parallel_workers_per_gather=0 -c cursor_tuple_fraction=1"
+/**
+ * A connection for such looks: read only, one snapshot per transaction, sorts in 64 MB and beyond that on disk. Never
+ * fails; connects when first used. `timeout_ms` for each statement; `statements` stay valid. Free with tk_pgs_free().
+ */
+struct tk_pgs *ledger_database_new(const char *name, const char *database_url, int64_t timeout_ms,
+                                   const struct tk_pg_statement *const *statements, size_t count);
 
 /** Goes into the connection's statements, with one `DECLARE ledger NO SCROLL CURSOR FOR …`. */
 extern const struct tk_pg_statement ledger_fetch_statement;

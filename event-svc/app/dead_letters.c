@@ -22,6 +22,7 @@
 
 #include "event-svc/adapters/dead_letters.h"
 #include "event-svc/adapters/statements.h"
+#include "event-svc/domain/backoff.h"
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
 #include "shared/contract/message.h"
@@ -209,8 +210,8 @@ static enum tk_err connect_both(struct dead_letters *letters)
 static void back_off(struct dead_letters *letters)
 {
     tk_mq_disconnect(letters->mq);
-    pause_ms(letters, letters->backoff_ms);
-    letters->backoff_ms = letters->backoff_ms * 2 < BACKOFF_MAX_MS ? letters->backoff_ms * 2 : BACKOFF_MAX_MS;
+    pause_ms(letters, backoff_jitter_ms(letters->backoff_ms, arc4random()));
+    letters->backoff_ms = backoff_next_ms(letters->backoff_ms, BACKOFF_MAX_MS);
 }
 
 static enum tk_err turn(struct dead_letters *letters)

@@ -295,7 +295,6 @@ if have_programs; then
     check "a payment is answered with the same bytes, from anywhere" a_payment_is_replayed
     check "a declined payment, too, and is not tried again" a_declined_payment_is_replayed
     check "ten twin payments in two processes: one charge, one answer" twin_payments_charge_once
-    instances_stop
 else
     skip "replays from other processes" "no programs built here"
 fi

@@ -200,7 +200,6 @@ if have_programs; then
     check "other processes tell the same" another_process_tells_the_same
     check "an expiry names the worker and its run, on both sides" an_expiry_is_the_workers
     check "what is old goes; what lives or ended lately stays" what_is_old_goes
-    instances_stop
 else
     skip "history with other processes" "no programs built here"
 fi

@@ -113,7 +113,6 @@ if have_programs; then
     check "the seat sells to the next buyer" the_seat_sells_to_the_next
     check "confirm against expiry: one wins, both databases agree" confirm_races_expiry
     check "a hundred holds expire together" many_holds_expire_together
-    instances_stop
 else
     skip "expiry of holds" "the programs are not built here"
 fi
