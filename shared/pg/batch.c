@@ -107,19 +107,31 @@ size_t tk_batch_in_flight(const struct tk_batch *batch)
     return batch->in_flight;
 }
 
+/* How long a batch takes as far as is known: what the latest ones took, or one that is still out, if that is longer
+ * already. */
+static int64_t known_flight_us(const struct tk_batch *batch)
+{
+    int64_t sent_us = INT64_MAX;
+    for (size_t i = 0; i < batch->config.max_in_flight; i++)
+        if (batch->flights[i].busy && batch->flights[i].sent_us < sent_us)
+            sent_us = batch->flights[i].sent_us;
+    const int64_t out_us = sent_us == INT64_MAX ? 0 : tk_mono_us() - sent_us;
+    return out_us > batch->flight_us ? out_us : batch->flight_us;
+}
+
 /* Full batches ahead of a newcomer, shared by the flights that run at a time. */
 int64_t tk_batch_estimated_wait_us(const struct tk_batch *batch)
 {
     int64_t ahead = (int64_t)(batch->queued / batch->config.max_items);
     if (batch->in_flight == batch->config.max_in_flight)
         ahead++;
-    return batch->flight_us * ahead / (int64_t)batch->config.max_in_flight;
+    return known_flight_us(batch) * ahead / (int64_t)batch->config.max_in_flight;
 }
 
 int64_t tk_batch_time_us(const struct tk_batch *batch, size_t items)
 {
     const struct tk_batch_config *config = &batch->config;
-    return batch->flight_us * (int64_t)items / (int64_t)(config->max_items * config->max_in_flight);
+    return known_flight_us(batch) * (int64_t)items / (int64_t)(config->max_items * config->max_in_flight);
 }
 
 enum tk_err tk_batch_submit(struct tk_batch *batch, struct tk_batch_item *item)

@@ -90,7 +90,10 @@ size_t tk_batch_queued(const struct tk_batch *batch);
 size_t tk_batch_in_flight(const struct tk_batch *batch); /* batches */
 /** Estimated time an item submitted now would wait before being sent, microseconds. */
 int64_t tk_batch_estimated_wait_us(const struct tk_batch *batch);
-/** Estimated time in which `items` pass through, in full batches as fast as the latest ones were, microseconds. */
+/**
+ * Estimated time in which `items` pass through, microseconds: in full batches as fast as the latest ones were, or as slow
+ * as one that is still out, so that a queue whose server hangs is known to be slow before anything has come back.
+ */
 int64_t tk_batch_time_us(const struct tk_batch *batch, size_t items);
 
 #endif

@@ -283,3 +283,15 @@ Test(batch, time_of_many_items_follows_the_latest_flights)
     cr_assert_gt(tk_batch_time_us(bench.batch, 100), 7 * TK_US_PER_MS, "five rounds of two full batches");
     cr_assert_eq(tk_batch_time_us(bench.batch, 0), 0);
 }
+
+Test(batch, a_flight_that_does_not_return_counts_as_slow)
+{
+    setup(&bench, (struct tk_batch_config){.max_items = 1, .max_in_flight = 2, .max_queued = 100, .max_wait_us = 5000});
+    submit(&bench, 0, 1);
+    tk_loop_turn(bench.loop, 0);
+    bench.flights[0]->sent_us -= 80 * TK_US_PER_MS;
+    cr_assert_geq(tk_batch_time_us(bench.batch, 3), 3 * 40 * TK_US_PER_MS, "the slower of the two that are out");
+    cr_assert_eq(tk_batch_submit(bench.batch, &bench.orders[2].item), TK_ERR_LIMIT);
+    land_oldest(&bench);
+    cr_assert_lt(tk_batch_time_us(bench.batch, 3), 3 * 40 * TK_US_PER_MS, "back, it is one of eight");
+}

@@ -63,7 +63,19 @@ free_seats_come_back_at_once() {
     expect_status 201
 }
 
-# One request per batch, a millisecond of queue, and seats that cannot be written for a while: newcomers gather at once.
+# Seats that cannot be written until seats_writable: whoever wants to hold one gathers in a queue.
+seats_stuck() {
+    event_sql "BEGIN; LOCK TABLE session_seats IN SHARE MODE; SELECT pg_sleep(30); COMMIT" >/dev/null 2>&1 &
+    eventually 5 "the lock" 1 event_sql "SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND granted
+        AND relation = 'session_seats'::regclass"
+}
+
+seats_writable() {
+    event_sql "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE mode = 'ShareLock' AND granted
+        AND relation = 'session_seats'::regclass" >/dev/null
+}
+
+# One request per batch and a millisecond of queue: a hold that does not return fills the house.
 who_holds_seats_can_pay() {
     local buyer i
     local -a buyers=() paid=()
@@ -86,10 +98,9 @@ who_holds_seats_can_pay() {
             paid+=("$VOLLEY")
         fi
     done
-    event_sql "BEGIN; LOCK TABLE session_seats IN SHARE MODE; SELECT pg_sleep(1.8); COMMIT" >/dev/null &
-    eventually 2 "the lock" 1 event_sql "SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND granted
-        AND relation = 'session_seats'::regclass"
+    seats_stuck
     volley_fire 140
+    seats_writable
     expect_between "newcomers turned away" "$(curl -s "$INSTANCE_URL/metrics" | awk '$1 == "reservations_turned_away_total" { print $2 }')" 1 120
     expect "payments" "$(for i in "${paid[@]}"; do awk -v n="$i" '$1 == n { print $2 }' "$WORK/volley.codes"; done | sort | uniq -c | xargs)" "20 200"
 }
