@@ -1,5 +1,5 @@
 -- R1's yardstick: what the two services write for one reservation of one to four neighbouring seats, as one transaction (one
--- statement, no extra round trips): hold, seats, version of the session; reservation, items, history. Same tables, same
+-- statement, no extra round trips): hold and its trail, seats, version of the session; reservation, items, history. Same tables, same
 -- indexes, ids in the order of time, and seats in turn, as W3 asks for them. :bump 0 leaves the session's version alone.
 \set count random(1, 4)
 WITH turn AS MATERIALIZED (
@@ -14,6 +14,9 @@ WITH turn AS MATERIALIZED (
     INSERT INTO holds (session_id, reservation_id, state, reserved_until, session_seat_ids)
     SELECT session_id, id, 'held', now() + interval '10 minutes', array_agg(session_seat_id) FROM picked GROUP BY session_id, id
     RETURNING session_id, reservation_id, reserved_until
+), trail AS (
+    INSERT INTO hold_history (session_id, reservation_id, to_state, revision, actor, reason)
+    SELECT session_id, reservation_id, 'held', 1, 'user', 'hold' FROM hold
 ), taken AS (
     UPDATE session_seats s SET status = 'reserved', reservation_id = p.id
     FROM picked p WHERE s.session_id = p.session_id AND s.session_seat_id = p.session_seat_id

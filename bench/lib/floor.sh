@@ -5,12 +5,15 @@ FLOOR_SESSIONS=8
 FLOOR_SEATS=50000
 
 # The real tables of both services in one database of the same server, so that pgbench can write a reservation in one
-# transaction; that even saves it the second commit.
+# transaction; that even saves it the second commit. Some names stand in both, so the bookings get a schema of their own.
 floor_prepare() {
     FLOOR_URL=${EVENT_DATABASE_URL%/*}/floor
     postgres_psql -c "DROP DATABASE IF EXISTS floor" -c "CREATE DATABASE floor OWNER $POSTGRES_USER" 2>/dev/null || return 1
     {
-        cat "$ROOT"/event-svc/migrations/*.sql "$ROOT"/booking-svc/migrations/*.sql
+        echo 'CREATE SCHEMA bookings; ALTER DATABASE floor SET search_path = public, bookings; SET search_path = bookings;'
+        cat "$ROOT"/booking-svc/migrations/*.sql
+        echo 'SET search_path = public, bookings;'
+        cat "$ROOT"/event-svc/migrations/*.sql
         cat <<'SQL'
 CREATE SEQUENCE turn MINVALUE 0 CACHE 20;
 CREATE FUNCTION time_ordered_id() RETURNS uuid LANGUAGE sql VOLATILE AS $$
