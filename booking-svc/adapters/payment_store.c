@@ -18,7 +18,7 @@ const struct tk_pg_statement sql_begin_cas = {
     " UPDATE reservations r SET status = 'paying', revision = r.revision + 1, updated_at = now()"
     " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) WITH ORDINALITY"
     "  AS w(id, user_id, attempt_id, payment_id, request_id, ord)"
-    " WHERE r.id = w.id AND r.user_id = w.user_id AND r.status = 'active' AND r.expiry_time > now()"
+    " WHERE r.id = w.id AND r.user_id = w.user_id AND r.status = 'active' AND " STILL_HELD
     " RETURNING r.*, w.attempt_id, w.payment_id, w.request_id, w.ord"
     "), attempts AS ("
     " INSERT INTO payment_attempts (reservation_id, id, payment_id, amount_minor, currency)"

@@ -20,7 +20,9 @@ const struct tk_pg_statement sql_persist_lock = {
 
 /*
  * `fits`: what the user holds in that session, and what the batch would add. Small ones are counted first: none is refused
- * that would have fitted beside those accepted.
+ * that would have fitted beside those accepted. The deadline is compared as part of a row, so that only the index of
+ * holders (migration 0003) can serve it: on a database whose holds are all over, the planner takes `expiry_time > now()`
+ * for a condition that nothing fulfils, and would read every hold of a rush, by the index of deadlines, for each newcomer.
  *
  * Which of the batch was stored is answered from a hash table: (x IN (SELECT …)) IS TRUE stays a hashed subplan. As a join
  * it would be a nested loop of batch times seats, the only kind TK_PG_KEY_LOOKUPS leaves.
@@ -29,8 +31,10 @@ const struct tk_pg_statement sql_persist_insert = {
     "persist_insert",
     "WITH want AS ("
     " SELECT w.*, $22::bigint = 0 OR CASE WHEN $22 > 0 THEN ("
-    "   SELECT coalesce(sum(r.seats_count), 0) FROM reservations r WHERE r.user_id = w.user_id"
-    "    AND r.session_id = w.session_id AND r.expiry_time > now() AND r.status IN ('active', 'paying') AND r.id <> w.id"
+    "   SELECT coalesce(sum(r.seats_count), 0) FROM reservations r"
+    "    WHERE r.user_id = w.user_id AND r.session_id = w.session_id"
+    "     AND (r.user_id, r.session_id, r.expiry_time) > (w.user_id, w.session_id, now())"
+    "     AND r.status IN ('active', 'paying') AND r.id <> w.id"
     "  ) END + sum(w.seats) OVER (PARTITION BY w.user_id, w.session_id ORDER BY w.seats, w.ord) <= $22 AS fits"
     " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::integer[],"
     "  $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[]) WITH ORDINALITY"
@@ -219,7 +223,7 @@ const struct tk_pg_statement sql_cancel_cas = {
     " FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[]) WITH ORDINALITY"
     "  AS w(id, user_id, revision, outbox_id, message, traceparent, request_id, ord)"
     " WHERE r.id = w.id AND r.user_id = w.user_id AND r.status = 'active' AND r.revision = w.revision"
-    "  AND r.expiry_time > now()"
+    "  AND " STILL_HELD
     " RETURNING r.id, r.status, r.updated_at, r.revision, w.outbox_id, w.message, w.traceparent, w.request_id, w.ord"
     "), messages AS ("
     " INSERT INTO outbox (id, routing_key, body, traceparent)"

@@ -31,6 +31,13 @@ extern const size_t booking_statement_count;
         tk_params_array_end(p);                                                                                            \
     } while (0)
 
+/**
+ * "The deadline of alias r has not passed", for statements that find their rows by key. Compared as part of a row, so that
+ * no index can serve it: on a database whose holds are all over, the planner believes that hardly a row fulfils a plain
+ * `expiry_time > now()`, takes the index of deadlines instead of the key, and reads every hold of a rush for each item.
+ */
+#define STILL_HELD "(r.id, r.expiry_time) > (r.id, now())"
+
 /** Columns of alias r for reservation_from_row(), in its order. */
 #define RESERVATION_COLUMNS                                                                                                \
     "r.id, r.user_id, r.session_id, r.status, r.revision, r.booking_time, r.expiry_time, r.seats_count, r.total_minor, "   \
