@@ -49,7 +49,7 @@ src_of      = $(filter-out $(1)/tests/% %/verify_main.c,$(wildcard $(1)/*.c $(1)
 obj_of      = $(patsubst %.c,$(OUT)/%.o,$(1))
 BINARIES   := $(foreach c,$(COMPONENTS),$(if $(wildcard $(c)/main.c),$(OUT)/$(c)/$(c)))
 VERIFY_BIN := $(OUT)/booking-worker/verify
-TEST_BINS  := $(foreach c,shared $(COMPONENTS),$(if $(wildcard $(c)/tests/*.c),$(OUT)/$(c)/unit-tests))
+TEST_BINS  := $(foreach c,shared $(COMPONENTS) tests/chaos,$(if $(wildcard $(c)/tests/*.c),$(OUT)/$(c)/unit-tests))
 TSAN_BIN   := $(OUT)/shared/tests/stress/threads
 
 .PHONY: all help verify unit integration sim chaos chaos-night chaos-programs fuzz fuzz-targets test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
@@ -110,6 +110,9 @@ CHAOS_PROGRAMS := $(foreach p,driver proxy shuffler,$(OUT)/tests/chaos/$(p))
 CHAOS_SRC      := $(filter-out %/proxy.c %/shuffler.c,$(wildcard tests/chaos/*.c)) bench/connection.c
 $(OUT)/tests/chaos/driver: $(call obj_of,$(CHAOS_SRC)) $(SHARED_LIB)
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(OUT)/tests/chaos/unit-tests: $(call obj_of,$(wildcard tests/chaos/tests/*.c) $(filter-out %/main.c,$(CHAOS_SRC))) $(SHARED_LIB)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -o $@
 
 $(OUT)/tests/chaos/shuffler: $(call obj_of,tests/chaos/shuffler.c tests/chaos/plan.c) $(SHARED_LIB)
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@

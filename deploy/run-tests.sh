@@ -72,7 +72,7 @@ build() {
 
 unit_test_programs() {
     local component
-    for component in shared event-svc booking-svc booking-worker; do
+    for component in shared event-svc booking-svc booking-worker tests/chaos; do
         if compgen -G "$ROOT/$component/tests/*.c" >/dev/null; then
             echo "build/$VARIANT/$component/unit-tests"
         fi

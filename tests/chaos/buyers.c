@@ -1,10 +1,11 @@
 /*
  * A buyer is a small state machine around one connection:
  *
- *   REST ─▶ HOLD ─▶ (REPLAY) ─▶ THINK ─▶ PAY or CANCEL ─▶ REST
+ *   REST ─▶ HOLD ─▶ (REPLAY) ─▶ THINK ─┬▶ PAY ─▶ READ ─┬▶ REST
+ *                                      └▶ CANCEL ──────┘
  *
- * In HOLD, REPLAY, PAY and CANCEL a request is either on its way (conn.busy) or waits for its next try (due_us). A step
- * ends with a final answer, or when patience ends: then it stays unknown, to be settled after the last fault.
+ * In HOLD, REPLAY, PAY, READ and CANCEL a request is either on its way (conn.busy) or waits for its next try (due_us). A
+ * step ends with a final answer, or when patience ends: then it stays unknown, to be settled after the last fault.
  */
 #include "tests/chaos/buyers.h"
 
@@ -14,10 +15,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "bench/connection.h"
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
 #include "tests/chaos/plan.h"
+#include "tests/chaos/wire.h"
 
 #define MAX_EVENTS       256
 #define ANSWER_WAIT_US   (5 * TK_US_PER_S)  /* more than twice what the service promises: then the buyer hangs up */
@@ -26,17 +27,8 @@
 #define MAX_RETRY_SHIFT  4
 #define THINK_MAX_US     (1500 * TK_US_PER_MS)
 #define WINDOW_S         20 /* the window holds this many seconds of purchases: about one try in four meets somebody else's */
-#define NEVER_PAYS       "99999999-0000-0000-0000-000000000002"
 
-enum phase { PHASE_REST, PHASE_HOLD, PHASE_REPLAY, PHASE_THINK, PHASE_PAY, PHASE_CANCEL };
-
-enum answer {
-    ANSWER_OK,
-    ANSWER_REFUSED,
-    ANSWER_BUSY,    /* nothing was applied; later */
-    ANSWER_PENDING, /* an earlier try is still at work */
-    ANSWER_UNKNOWN,
-};
+enum phase { PHASE_REST, PHASE_HOLD, PHASE_REPLAY, PHASE_THINK, PHASE_PAY, PHASE_READ, PHASE_CANCEL };
 
 struct buyer {
     struct connection conn;
@@ -46,6 +38,8 @@ struct buyer {
     int64_t due_us;  /* monotonic: when to act next, unless busy */
     int64_t sent_us; /* busy: since when */
     int64_t patience_us;
+    uint32_t purchases;
+    size_t next_seat; /* when buyers keep apart: within the buyer's own part of the hall */
 };
 
 struct buyers {
@@ -62,70 +56,28 @@ struct buyers {
     size_t settled; /* purchases looked at by settle */
 };
 
-/* --- requests ------------------------------------------------------------------------------------------------------ */
-
-static void put_request(struct tk_buf *out, const char *method, const char *path, const char *key_prefix,
-                        const struct purchase *p, struct tk_slice body)
-{
-    char user[TK_UUID_TEXT_LEN + 1];
-    tk_uuid_format(&p->user, user);
-    tk_buf_reset(out);
-    tk_buf_appendf(out,
-                   "%s %s HTTP/1.1\r\nhost: 127.0.0.1\r\nx-user-id: %s\r\nidempotency-key: %s%s\r\n"
-                   "content-type: application/json\r\ncontent-length: %zu\r\n\r\n",
-                   method, path, user, key_prefix, user, body.len);
-    tk_buf_append_slice(out, body);
-}
-
-static void put_hold(struct buyers *b, struct tk_buf *out, const struct purchase *p)
-{
-    struct tk_buf body = TK_BUF_INIT(1024);
-    const struct seat_place *first = &b->history->seats[p->seats[0]];
-    tk_buf_appendf(&body, "{\"session_id\":\"%s\",\"seats\":[", TK_UUID_TEXT(&first->session));
-    for (int i = 0; i < p->seat_count; i++)
-        tk_buf_appendf(&body, "%s{\"session_seat_id\":\"%s\"}", i ? "," : "",
-                       TK_UUID_TEXT(&b->history->seats[p->seats[i]].seat));
-    tk_buf_append_str(&body, "]}");
-    put_request(out, "POST", "/api/v1/reservations", "", p, tk_buf_slice(&body));
-    tk_buf_release(&body);
-}
-
-static void put_step(struct tk_buf *out, const struct purchase *p, enum phase phase)
-{
-    static const char BAD_CARD[] = "{\"payment_id\":\"" NEVER_PAYS "\"}";
-    char path[128];
-    snprintf(path, sizeof(path), "/api/v1/reservations/%s%s", TK_UUID_TEXT(&p->reservation),
-             phase == PHASE_PAY ? "/confirm" : "");
-    if (phase == PHASE_CANCEL)
-        put_request(out, "DELETE", path, "cancel-", p, TK_SLICE(""));
-    else
-        put_request(out, "POST", path, "pay-", p, p->wish == WISH_BAD_CARD ? TK_SLICE(BAD_CARD) : TK_SLICE("{}"));
-}
+/* --- requests and answers ------------------------------------------------------------------------------------------ */
 
 static void put_phase(struct buyers *b, struct buyer *buyer)
 {
-    if (buyer->phase == PHASE_HOLD || buyer->phase == PHASE_REPLAY)
-        put_hold(b, &buyer->conn.out, buyer->purchase);
-    else
-        put_step(&buyer->conn.out, buyer->purchase, buyer->phase);
-}
-
-/* --- what an answer means ------------------------------------------------------------------------------------------ */
-
-static bool says(struct tk_slice body, const char *code)
-{
-    return body.len > 0 && memmem(body.ptr, body.len, code, strlen(code)) != NULL;
-}
-
-static enum answer classify(const struct response *response)
-{
-    if (response->status == 200 || response->status == 201)
-        return ANSWER_OK;
-    if (response->status == 409 && says(response->body, "_in_progress\""))
-        return ANSWER_PENDING;
-    if (response->status == 429 || (response->status == 503 && !says(response->body, "\"outcome_unknown\"")))
-        return ANSWER_BUSY;
-    return response->status >= 500 ? ANSWER_UNKNOWN : ANSWER_REFUSED;
+    struct tk_buf *out = &buyer->conn.out;
+    const struct purchase *p = buyer->purchase;
+    switch (buyer->phase) {
+    case PHASE_PAY:
+        wire_put_pay(out, p);
+        return;
+    case PHASE_CANCEL:
+        wire_put_cancel(out, p);
+        return;
+    case PHASE_READ:
+        if (p->reads_tickets)
+            wire_put_read_tickets(out, p);
+        else
+            wire_put_read_reservation(out, p);
+        return;
+    default:
+        wire_put_hold(out, b->history, p);
+    }
 }
 
 static void count_answer(struct buyers *b, const struct buyer *buyer, const struct response *response, enum answer answer)
@@ -147,27 +99,6 @@ static void count_answer(struct buyers *b, const struct buyer *buyer, const stru
         now->refused++;
 }
 
-static uint64_t hash_of(struct tk_slice body)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < body.len; i++)
-        hash = (hash ^ (uint8_t)body.ptr[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
-static bool find_text(struct tk_slice body, const char *member, char *out, size_t cap)
-{
-    const char *end = body.ptr + body.len;
-    const char *at = memmem(body.ptr, body.len, member, strlen(member));
-    size_t len = 0;
-    if (at == NULL)
-        return false;
-    for (at += strlen(member); at < end && *at != '"' && len < cap - 1; at++)
-        out[len++] = *at;
-    out[len] = '\0';
-    return true;
-}
-
 static void contradiction(struct buyers *b, const struct purchase *p, const char *what)
 {
     b->history->contradictions++;
@@ -178,9 +109,9 @@ static void learn_hold(struct buyers *b, struct purchase *p, struct tk_slice bod
 {
     char id[TK_UUID_TEXT_LEN + 1];
     char expiry[40];
-    p->body_hash = hash_of(body);
-    if (!find_text(body, "\"id\":\"", id, sizeof(id)) || tk_uuid_parse(tk_slice_of(id), &p->reservation) ||
-        !find_text(body, "\"expiry_time\":\"", expiry, sizeof(expiry)) || tk_time_parse(tk_slice_of(expiry), &p->expiry_us))
+    p->body_hash = wire_hash(body);
+    if (!wire_find(body, "\"id\":\"", id, sizeof(id)) || tk_uuid_parse(tk_slice_of(id), &p->reservation) ||
+        !wire_find(body, "\"expiry_time\":\"", expiry, sizeof(expiry)) || tk_time_parse(tk_slice_of(expiry), &p->expiry_us))
         contradiction(b, p, "a 201 that cannot be read");
 }
 
@@ -227,26 +158,55 @@ static void think(struct buyers *b, struct buyer *buyer)
     enter(buyer, PHASE_THINK, chance_between(&b->chance, 0, THINK_MAX_US));
 }
 
-static void choose_seats(struct buyers *b, struct purchase *p)
+/* The window moves through the hall as it sells; who keeps apart goes through a part of his own, every seat once. */
+static size_t first_seat(struct buyers *b, struct buyer *buyer, size_t wanted, uint64_t *chance)
+{
+    size_t count = b->history->seat_count;
+    if (b->config.apart) {
+        size_t part = count / (size_t)b->config.buyers;
+        size_t at = part * (size_t)(buyer - b->list) + buyer->next_seat % part;
+        buyer->next_seat += wanted;
+        return at;
+    }
+    size_t window = (size_t)(b->config.rate * WINDOW_S);
+    window = window < count ? window : count;
+    size_t base = b->sold < count - window ? b->sold : count - window;
+    return base + (size_t)chance_between(chance, 0, (int64_t)window - 1);
+}
+
+static void choose_seats(struct buyers *b, struct buyer *buyer, struct purchase *p, uint64_t *chance)
 {
     const struct history *h = b->history;
-    size_t window = (size_t)(b->config.rate * WINDOW_S);
-    window = window < h->seat_count ? window : h->seat_count;
-    size_t base = b->sold < h->seat_count - window ? b->sold : h->seat_count - window;
-    size_t at = base + (size_t)chance_between(&b->chance, 0, (int64_t)window - 1);
-    size_t wanted = (size_t)chance_between(&b->chance, 1, PURCHASE_MAX_SEATS);
+    size_t wanted = p->wish == WISH_TOO_MANY ? PURCHASE_MAX_SEATS : (size_t)chance_between(chance, 1, BUYERS_SEAT_LIMIT);
+    size_t at = first_seat(b, buyer, wanted, chance);
     while (p->seat_count < wanted && at < h->seat_count &&
            (p->seat_count == 0 || tk_uuid_eq(&h->seats[at].session, &h->seats[p->seats[0]].session)))
         p->seats[p->seat_count++] = (uint32_t)at++;
+    if (p->wish == WISH_TOO_MANY && p->seat_count <= BUYERS_SEAT_LIMIT) /* the session ends here */
+        p->wish = WISH_ABANDON;
 }
 
+static enum wish draw_wish(uint64_t *chance)
+{
+    int64_t at = chance_between(chance, 0, 99);
+    return at < 55   ? WISH_CONFIRM
+           : at < 78 ? WISH_CANCEL
+           : at < 93 ? WISH_ABANDON
+           : at < 98 ? WISH_BAD_CARD
+                     : WISH_TOO_MANY;
+}
+
+/* What a buyer's n-th purchase is, depends on the seed alone. */
 static void begin_purchase(struct buyers *b, struct buyer *buyer)
 {
-    int64_t wish = chance_between(&b->chance, 0, 99);
     struct purchase *p = history_add(b->history);
-    p->wish = wish < 55 ? WISH_CONFIRM : wish < 78 ? WISH_CANCEL : wish < 95 ? WISH_ABANDON : WISH_BAD_CARD;
-    p->replays = chance_between(&b->chance, 0, 9) == 0;
-    choose_seats(b, p);
+    p->buyer = (uint32_t)(buyer - b->list);
+    p->nth = buyer->purchases++;
+    uint64_t chance = b->config.seed + ((uint64_t)p->buyer << 32) + p->nth;
+    p->wish = draw_wish(&chance);
+    p->replays = chance_between(&chance, 0, 9) == 0;
+    p->reads_tickets = chance_between(&chance, 0, 1) == 0;
+    choose_seats(b, buyer, p, &chance);
     buyer->purchase = p;
     enter(buyer, PHASE_HOLD, 0);
 }
@@ -288,7 +248,9 @@ static void after_step(struct buyers *b, struct buyer *buyer, bool ok)
     struct purchase *p = buyer->purchase;
     if (buyer->phase == PHASE_PAY && ok)
         b->sold += p->seat_count;
-    if (buyer->phase == PHASE_HOLD && ok && p->replays && !b->settling)
+    if (buyer->phase == PHASE_PAY && outcome_is_final(p->confirm.outcome))
+        enter(buyer, PHASE_READ, 0);
+    else if (buyer->phase == PHASE_HOLD && ok && p->replays && !b->settling)
         enter(buyer, PHASE_REPLAY, chance_between(&b->chance, 0, 300 * TK_US_PER_MS));
     else if (((buyer->phase == PHASE_HOLD && ok) || buyer->phase == PHASE_REPLAY) && !b->settling)
         think(b, buyer);
@@ -322,14 +284,37 @@ static void check_refusal(struct buyers *b, const struct buyer *buyer, const str
         contradiction(b, p, "a hold expired early");
 }
 
+/* Who was told how his payment went reads it back: whatever the services meant to do later, it must be so already. */
+static void check_read(struct buyers *b, const struct purchase *p, struct tk_slice body)
+{
+    char status[16] = "";
+    bool paid = p->confirm.outcome == OUTCOME_OK;
+    b->history->reads++;
+    if (p->reads_tickets) {
+        if (wire_count(body, "\"session_seat_id\"") != (paid ? p->seat_count : 0))
+            contradiction(b, p, paid ? "paid, and not all tickets can be read" : "not paid, and yet there are tickets");
+        return;
+    }
+    (void)wire_find(body, "\"status\":\"", status, sizeof(status));
+    bool pays = strcmp(status, "confirmed") == 0 || strcmp(status, "paying") == 0;
+    if (paid && strcmp(status, "confirmed") != 0)
+        contradiction(b, p, "a payment answered 200 reads otherwise");
+    else if (!paid && pays)
+        contradiction(b, p, "a payment that was refused reads otherwise");
+}
+
 static void finish_step(struct buyers *b, struct buyer *buyer, const struct response *response, enum answer answer)
 {
     struct step *step = step_of(buyer);
     if (buyer->phase == PHASE_HOLD && answer == ANSWER_OK)
         learn_hold(b, buyer->purchase, response->body);
+    if (buyer->phase == PHASE_HOLD && answer == ANSWER_OK && buyer->purchase->wish == WISH_TOO_MANY)
+        contradiction(b, buyer->purchase, "more seats than one may hold");
+    if (buyer->phase == PHASE_READ && answer == ANSWER_OK)
+        check_read(b, buyer->purchase, response->body);
     if (answer == ANSWER_REFUSED)
         check_refusal(b, buyer, response);
-    if (buyer->phase == PHASE_REPLAY && (answer != ANSWER_OK || hash_of(response->body) != buyer->purchase->body_hash))
+    if (buyer->phase == PHASE_REPLAY && (answer != ANSWER_OK || wire_hash(response->body) != buyer->purchase->body_hash))
         contradiction(b, buyer->purchase, "a replay that differs from the first answer");
     if (step != NULL) {
         step->outcome = answer == ANSWER_OK ? OUTCOME_OK : OUTCOME_REFUSED;
@@ -349,7 +334,7 @@ static void in_doubt(struct buyer *buyer)
 
 static void on_answer(struct buyers *b, struct buyer *buyer, const struct response *response)
 {
-    enum answer answer = classify(response);
+    enum answer answer = wire_classify(response);
     count_answer(b, buyer, response, answer);
     if (answer == ANSWER_OK || answer == ANSWER_REFUSED) {
         finish_step(b, buyer, response, answer);

@@ -1,7 +1,8 @@
 /**
  * The clients: a few hundred buyers on keep-alive connections, one thread, one epoll. Each buys again and again: hold one
- * to three seats, think, then pay, cancel, walk away or pay with a bad card. Seats are drawn from a window that moves
- * through the hall as it sells, so that buyers collide and seats change hands.
+ * to three seats, think, then pay, cancel, walk away or pay with a bad card; who was told how his payment went reads it
+ * back at once. One in fifty asks for more seats than one may hold. Seats are drawn from a window that moves through the
+ * hall as it sells, so that buyers collide and seats change hands.
  *
  * Every request carries an Idempotency-Key; who gets no clear answer asks again with the same one.
  */
@@ -19,7 +20,11 @@ struct buyers_config {
     int buyers;
     double rate; /* purchases per second, when nothing is in their way */
     uint64_t seed;
+    bool apart; /* nobody wants a seat of another buyer, nor one he has had: how a purchase ends depends on no other */
 };
+
+/** Seats one user may hold: MAX_SEATS_HELD_PER_USER of tests/chaos/stack.sh. */
+#define BUYERS_SEAT_LIMIT 3
 
 struct buyers;
 

@@ -100,6 +100,8 @@ static void take_row(struct checker *c, const PGresult *result, int at)
         violation(&c->verdict->unasked, "a reservation nobody asked for", &user, &row->id);
     else if (tk_uuid_map_get(&c->by_user, &user) != NULL)
         violation(&c->verdict->duplicated, "two reservations under one key", &user, &row->id);
+    else
+        memcpy(row->purchase->end, row->status, sizeof(row->status));
     tk_uuid_map_put(&c->by_user, &user, row);
 }
 

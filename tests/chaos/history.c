@@ -7,7 +7,7 @@
 #include "shared/base/mem.h"
 
 static const char *const OUTCOME_NAMES[] = {"-", "unknown", "not-applied", "refused", "ok"};
-static const char *const WISH_NAMES[] = {"confirm", "cancel", "abandon", "bad-card"};
+static const char *const WISH_NAMES[] = {"confirm", "cancel", "abandon", "bad-card", "too-many"};
 
 enum tk_err history_open(struct history *history, const char *seats_file)
 {
@@ -75,8 +75,8 @@ enum tk_err history_write(const struct history *history, const char *path)
         return TK_ERR_IO;
     for (size_t i = 0; i < history->count; i++) {
         const struct purchase *p = history->purchases[i];
-        fprintf(file, "user=%s reservation=%s wish=%s", TK_UUID_TEXT(&p->user), TK_UUID_TEXT(&p->reservation),
-                WISH_NAMES[p->wish]);
+        fprintf(file, "%u/%u wish=%s end=%s user=%s reservation=%s", p->buyer, p->nth, WISH_NAMES[p->wish],
+                p->end[0] ? p->end : "-", TK_UUID_TEXT(&p->user), TK_UUID_TEXT(&p->reservation));
         write_step(file, "hold", &p->hold);
         write_step(file, "confirm", &p->confirm);
         write_step(file, "cancel", &p->cancel);

@@ -15,7 +15,7 @@
 #include "shared/base/id.h"
 #include "shared/base/result.h"
 
-#define PURCHASE_MAX_SEATS 3
+#define PURCHASE_MAX_SEATS 4
 
 enum outcome {
     OUTCOME_NOT_ASKED,
@@ -32,13 +32,16 @@ struct step {
     int64_t answered_us; /* Unix time of the answer that settled it */
 };
 
-enum wish { WISH_CONFIRM, WISH_CANCEL, WISH_ABANDON, WISH_BAD_CARD };
+enum wish { WISH_CONFIRM, WISH_CANCEL, WISH_ABANDON, WISH_BAD_CARD, WISH_TOO_MANY };
 
 struct purchase {
     struct tk_uuid user; /* its text is the Idempotency-Key as well */
+    uint32_t buyer;
+    uint32_t nth; /* of this buyer, from 0 */
     uint32_t seats[PURCHASE_MAX_SEATS];
     uint8_t seat_count;
-    bool replays; /* repeats its request once more after the answer */
+    bool replays;       /* repeats its request once more after the answer */
+    bool reads_tickets; /* reads its tickets after a payment, not the reservation */
     enum wish wish;
     struct step hold;
     struct step confirm;
@@ -46,6 +49,7 @@ struct purchase {
     struct tk_uuid reservation; /* once hold.outcome is OK */
     int64_t expiry_us;
     uint64_t body_hash; /* of the 201 */
+    char end[16];       /* the state booking_db had it in at the end; the checker fills it in */
 };
 
 struct seat_place {
@@ -62,6 +66,7 @@ struct history {
     struct tk_uuid_map by_user; /* to struct purchase * */
     struct tk_uuid_map by_seat; /* to struct seat_place * */
     uint64_t contradictions;    /* found while running: a replay that differs, a lost answer */
+    uint64_t reads;             /* payments read back */
 };
 
 /** Reads lines "session_id session_seat_id". TK_ERR_INVALID when there is none. */

@@ -43,10 +43,19 @@ static int64_t now_ms(const struct run *run)
     return (tk_mono_us() - run->tally.start_us) / TK_US_PER_MS;
 }
 
+static void weigh(struct run *run)
+{
+    struct second *second = tally_now(&run->tally);
+    for (int i = 0; i < TALLY_SERVICES; i++)
+        if (second->memory_kb[i] == 0)
+            second->memory_kb[i] = nemesis_memory_kb(run->nemesis, (enum process)i);
+}
+
 static void turn(struct run *run)
 {
     buyers_turn(run->buyers, TURN_MS);
     nemesis_turn(run->nemesis, now_ms(run));
+    weigh(run);
 }
 
 static void fail(struct run *run, const char *what)
@@ -63,7 +72,7 @@ static void prepare(struct run *run)
     const struct nemesis_config nemesis = {
         .run_dir = opt->run_dir, .script = opt->script, .redis_port = (uint16_t)opt->redis_port, .verbose = opt->verbose};
     const struct buyers_config buyers = {
-        .port = (uint16_t)opt->port, .buyers = opt->buyers, .rate = opt->rate, .seed = ~opt->seed};
+        .port = (uint16_t)opt->port, .buyers = opt->buyers, .rate = opt->rate, .seed = ~opt->seed, .apart = opt->apart};
     if (history_open(&run->history, opt->seats)) {
         fprintf(stderr, "chaos: no seats in %s\n", opt->seats);
         exit(2);
@@ -119,9 +128,9 @@ static void judge(struct run *run)
     struct verdict verdict;
     if (check_all(&databases, &run->history, &verdict))
         fail(run, "the databases cannot be read");
-    printf("purchases %zu; in doubt when healed %d; back %" PRId64 " ms after the last fault, agreed %" PRId64
-           " ms after that\n",
-           run->history.count, run->in_doubt, run->healed_ms - run->plan.length_ms, run->agreed_ms);
+    printf("purchases %zu, payments read back %" PRIu64 "; in doubt when healed %d; back %" PRId64
+           " ms after the last fault, agreed %" PRId64 " ms after that\n",
+           run->history.count, run->history.reads, run->in_doubt, run->healed_ms - run->plan.length_ms, run->agreed_ms);
     verdict_print(&verdict, stdout);
     if (verdict_violations(&verdict) > 0)
         fail(run, "what the clients were told is not what is stored");
@@ -150,13 +159,32 @@ static void report_points(const struct run *run)
     int fired = 0;
     if (!run->opt.means.crash_points)
         return;
-    for (int i = 0; i < TK_FAULT_POINT_COUNT; i++)
-        fired += nemesis_point(run->nemesis, (enum tk_fault_point)i).crashed > 0;
-    printf("crash points: %d of %d fired; never:", fired, TK_FAULT_POINT_COUNT);
+    printf("crash points that fired:");
+    for (int i = 0; i < TK_FAULT_POINT_COUNT; i++) {
+        struct nemesis_point point = nemesis_point(run->nemesis, (enum tk_fault_point)i);
+        fired += point.crashed > 0;
+        if (point.crashed > 0)
+            printf(" %s %u", POINT_NAMES[i], point.crashed);
+    }
+    printf("\ncrash points: %d of %d fired; never:", fired, TK_FAULT_POINT_COUNT);
     for (int i = 0; i < TK_FAULT_POINT_COUNT; i++) {
         struct nemesis_point point = nemesis_point(run->nemesis, (enum tk_fault_point)i);
         if (point.crashed == 0)
             printf(" %s (passed %u)", POINT_NAMES[i], point.passed);
+    }
+    printf("\n");
+}
+
+/* A trend only of who lived through all of it. */
+static void report_memory(const struct run *run)
+{
+    printf("longest time without a hold %zu s; memory at most:", tally_longest_pause(&run->tally, run->plan.length_ms));
+    for (int i = 0; i < TALLY_SERVICES; i++) {
+        struct memory_trend trend = tally_memory(&run->tally, i, run->plan.length_ms);
+        struct nemesis_deaths deaths = nemesis_deaths(run->nemesis, (enum process)i);
+        printf(" %s %.1f MB", PROCESS_NAMES[i], (double)trend.most_kb / 1024);
+        if (deaths.killed + deaths.crashed + deaths.others == 0)
+            printf(" (%+.1f MB/h)", trend.kb_per_hour / 1024);
     }
     printf("\n");
 }
@@ -212,8 +240,11 @@ static void report(struct run *run)
            "slowest %" PRId64 " ms\n",
            all.held, all.confirmed, all.cancelled, all.refused, all.busy, all.unknown, all.silent, all.broken,
            all.worst_us / TK_US_PER_MS);
+    printf("schedule %016" PRIx64 ": %zu of %zu faults begun\n", plan_digest(&run->plan), nemesis_begun(run->nemesis),
+           run->plan.count);
     report_deaths(run);
     report_points(run);
+    report_memory(run);
     write_files(run);
     if (run->failures > 0)
         printf("seed %" PRIu64 " failed; again: %s\n", run->opt.seed, run->opt.replay);

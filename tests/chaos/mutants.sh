@@ -4,7 +4,7 @@
 set -u
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib.sh"
-MUTANTS='no-fence early-ack new-id answer-in-doubt unconfirmed'
+MUTANTS='no-fence early-ack new-id answer-in-doubt confirm-in-doubt unconfirmed'
 
 # edit FILE EXPRESSION…: a mutant that changes nothing is a mistake of this script.
 edit() {
@@ -37,6 +37,10 @@ mutate() {
         ;;
     answer-in-doubt) # a reservation whose commit nobody knows about is answered 201
         edit booking-svc/app/create_reservation.c -e '/struct create_flow, persist.base/,/^}/s/resume\(c, item->step,/resume(c, TK_STEP_OK,/'
+        RUN+=(--schedule "$ROOT/tests/chaos/scenarios/commits.plan")
+        ;;
+    confirm-in-doubt) # a payment whose settlement nobody knows about is answered 200; the worker makes it true seconds later
+        edit booking-svc/app/confirm_reservation.c -e '/struct confirm_run, settle.base/,/^}/s/resume\(c, item->step,/resume(c, item->step == TK_STEP_UNKNOWN ? TK_STEP_OK : item->step,/'
         RUN+=(--schedule "$ROOT/tests/chaos/scenarios/commits.plan")
         ;;
     unconfirmed) # outbox rows go when they were sent, not when the broker took them; the sweep is off

@@ -118,14 +118,14 @@ static void flush_redis(const struct nemesis *n)
         close(fd);
 }
 
-static void set_clock(const struct nemesis *n, int process, int64_t offset_ms)
+static void set_clock(const struct nemesis *n, int process, int64_t offset_ms, int64_t speed)
 {
     char path[MAX_PATH];
     snprintf(path, sizeof(path), "%s/clock/%s", n->config.run_dir, PROCESS_NAMES[process]);
     FILE *file = fopen(path, "w");
     if (file == NULL)
         return;
-    fprintf(file, "%+.3f\n", (double)offset_ms / 1000);
+    fprintf(file, "%+.3f x%" PRId64 "\n", (double)offset_ms / 1000, speed);
     fclose(file);
 }
 
@@ -184,7 +184,13 @@ static void begin_fault(struct nemesis *n, const struct event *event)
         (void)run_script(n, "fill", PROCESS_NAMES[event->target]);
         return;
     case FAULT_CLOCK:
-        set_clock(n, event->target, event->argument);
+        set_clock(n, event->target, event->argument, 1);
+        return;
+    case FAULT_DRIFT:
+        set_clock(n, event->target, 0, event->argument);
+        return;
+    case FAULT_POISON:
+        (void)run_script(n, "poison", PROCESS_NAMES[event->target]);
         return;
     default:
         tell_proxy(n, event->target, LINK_MODES[event->fault], event->argument);
@@ -198,8 +204,8 @@ static void end_fault(struct nemesis *n, const struct event *event)
         pause_process(n, event->target, SIGCONT);
     else if (event->fault == FAULT_FILL)
         (void)run_script(n, "free", PROCESS_NAMES[event->target]);
-    else if (event->fault == FAULT_CLOCK)
-        set_clock(n, event->target, 0);
+    else if (event->fault == FAULT_CLOCK || event->fault == FAULT_DRIFT)
+        set_clock(n, event->target, 0, 1);
     else if (LINK_MODES[event->fault] != NULL)
         tell_proxy(n, event->target, "pass", 0);
 }
@@ -325,6 +331,17 @@ struct nemesis_deaths nemesis_deaths(const struct nemesis *nemesis, enum process
 int64_t nemesis_slowest_stop_ms(const struct nemesis *nemesis)
 {
     return nemesis->slowest_stop_ms;
+}
+
+size_t nemesis_begun(const struct nemesis *nemesis)
+{
+    return nemesis->next;
+}
+
+int64_t nemesis_memory_kb(const struct nemesis *nemesis, enum process process)
+{
+    pid_t pid = nemesis->members[process].pid;
+    return pid > 0 ? proctree_memory_kb(pid) : 0;
 }
 
 enum tk_err nemesis_new(const struct nemesis_config *config, const struct plan *plan, struct nemesis **out)

@@ -54,4 +54,10 @@ struct nemesis_deaths nemesis_deaths(const struct nemesis *nemesis, enum process
 /** Longest time between SIGTERM and the end, ms; 0 when there was none. */
 int64_t nemesis_slowest_stop_ms(const struct nemesis *nemesis);
 
+/** How many faults of the schedule have begun. */
+size_t nemesis_begun(const struct nemesis *nemesis);
+
+/** Resident memory now, without children; 0 while it is down. */
+int64_t nemesis_memory_kb(const struct nemesis *nemesis, enum process process);
+
 #endif

@@ -13,6 +13,7 @@ enum name {
     NAME_PATIENCE,
     NAME_BUYERS,
     NAME_RATE,
+    NAME_APART,
     NAME_SCHEDULE,
     NAME_WITH,
     NAME_PLAN,
@@ -34,6 +35,7 @@ static const struct option NAMES[] = {
     {"patience", required_argument, NULL, NAME_PATIENCE},
     {"buyers", required_argument, NULL, NAME_BUYERS},
     {"rate", required_argument, NULL, NAME_RATE},
+    {"apart", no_argument, NULL, NAME_APART},
     {"schedule", required_argument, NULL, NAME_SCHEDULE},
     {"with", required_argument, NULL, NAME_WITH},
     {"plan", no_argument, NULL, NAME_PLAN},
@@ -54,7 +56,8 @@ static _Noreturn void usage(void)
 {
     fputs("usage: driver --seed N --seconds N [--with crash,disk,clock] [--patience SECONDS] --plan\n"
           "       driver … --run-dir DIR --script FILE --out DIR --seats FILE --port N --redis-port N --event-db URL\n"
-          "                --booking-db URL [--buyers N] [--rate N] [--schedule FILE] [--replay COMMAND] [--verbose]\n",
+          "                --booking-db URL [--buyers N] [--rate N] [--apart] [--schedule FILE] [--replay COMMAND] "
+          "[--verbose]\n",
           stderr);
     exit(2);
 }
@@ -101,6 +104,8 @@ static void set(struct options *opt, int name, const char *value)
         opt->buyers = (int)number(value, 10000);
     else if (name == NAME_RATE)
         opt->rate = (double)number(value, 100000);
+    else if (name == NAME_APART)
+        opt->apart = true;
     else if (name == NAME_SCHEDULE)
         opt->schedule = value;
     else if (name == NAME_WITH)

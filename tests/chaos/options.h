@@ -15,6 +15,7 @@ struct options {
     int64_t patience_ms; /* from the end of the last fault until both databases must agree */
     int buyers;
     double rate;          /* purchases per second */
+    bool apart;           /* buyers keep out of each other's way */
     const char *schedule; /* file to read instead of drawing one */
     struct plan_means means;
     bool only_plan; /* print the schedule and end */

@@ -1,5 +1,6 @@
 #include "tests/chaos/plan.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -23,8 +24,9 @@ const char *const LINK_NAMES[] = {"client-booking",   "booking-event",  "booking
                                   "worker-event",     "worker-booking", "worker-redis",     "worker-rabbitmq"};
 const int LINK_COUNT = (int)(sizeof(LINK_NAMES) / sizeof(LINK_NAMES[0]));
 
-static const char *const FAULT_NAMES[FAULT_COUNT] = {"kill", "stop",  "term",     "flush", "delay", "stall", "hole",
-                                                     "cut",  "reset", "truncate", "chop",  "crash", "fill",  "clock"};
+static const char *const FAULT_NAMES[FAULT_COUNT] = {"kill", "stop",  "term",  "flush",    "delay", "stall",
+                                                     "hole", "cut",   "reset", "truncate", "chop",  "crash",
+                                                     "fill", "clock", "drift", "poison"};
 
 #define POINT_NAME(name, program) #name,
 static const char *const POINT_NAMES[TK_FAULT_POINT_COUNT] = {TK_FAULT_POINTS(POINT_NAME)};
@@ -149,7 +151,17 @@ static int by_time(const void *a, const void *b)
 {
     const struct event *x = a;
     const struct event *y = b;
-    return x->at_ms < y->at_ms ? -1 : x->at_ms > y->at_ms;
+    if (x->at_ms != y->at_ms)
+        return x->at_ms < y->at_ms ? -1 : 1;
+    return x->fault != y->fault ? (int)x->fault - (int)y->fault : x->target - y->target;
+}
+
+/* Messages are set aside only when there is something wrong with one. */
+static void plan_add_drawn(struct plan *plan, struct event event)
+{
+    plan_add(plan, event);
+    if (event.fault == FAULT_CRASH && event.target == TK_FAULT_consumer_before_dead_letter)
+        plan_add(plan, (struct event){.at_ms = event.at_ms, .fault = FAULT_POISON, .target = PROCESS_EVENT_SVC});
 }
 
 /* Within a track one fault ends before the next begins; what the tracks do overlaps. */
@@ -166,7 +178,7 @@ static void make_track(struct plan *plan, enum track track, uint64_t seed, struc
             skipped++;
             continue;
         }
-        plan_add(plan, event);
+        plan_add_drawn(plan, event);
         at_ms = event.at_ms + event.for_ms;
     }
 }
@@ -207,9 +219,26 @@ void event_print(const struct event *event, FILE *file)
             target_name(event), event->for_ms, event->argument);
 }
 
+uint64_t plan_digest(const struct plan *plan)
+{
+    char *text = NULL;
+    size_t len = 0;
+    uint64_t hash = UINT64_C(14695981039346656037);
+    FILE *lines = open_memstream(&text, &len);
+    assert(lines != NULL);
+    for (size_t i = 0; i < plan->count; i++)
+        event_print(&plan->events[i], lines);
+    fclose(lines);
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (uint8_t)text[i]) * UINT64_C(1099511628211);
+    free(text);
+    return hash;
+}
+
 void plan_print(const struct plan *plan, FILE *file)
 {
-    fprintf(file, "# %zu faults in %" PRId64 " ms: at-ms fault target for-ms argument\n", plan->count, plan->length_ms);
+    fprintf(file, "# schedule %016" PRIx64 ", %zu faults in %" PRId64 " ms: at-ms fault target for-ms argument\n",
+            plan_digest(plan), plan->count, plan->length_ms);
     for (size_t i = 0; i < plan->count; i++)
         event_print(&plan->events[i], file);
 }

@@ -42,6 +42,8 @@ enum fault {
     FAULT_CRASH,    /* arms a crash point: the ARGUMENT-th pass ends the process (programs built with VARIANT=fault) */
     FAULT_FILL,     /* fills the disk of Postgres or RabbitMQ, frees it after FOR-MS */
     FAULT_CLOCK,    /* the process' clock is ARGUMENT ms off for FOR-MS */
+    FAULT_DRIFT,    /* the process' clock runs ARGUMENT times as fast for FOR-MS */
+    FAULT_POISON,   /* a message that makes no sense, for event-svc */
     FAULT_COUNT
 };
 
@@ -76,6 +78,9 @@ void plan_make(struct plan *plan, uint64_t seed, int64_t length_ms, struct plan_
 
 /** Reads a schedule; lines that begin with # and empty ones are skipped. TK_ERR_INVALID names the line on stderr. */
 TK_MUSTCHECK enum tk_err plan_read(struct plan *plan, FILE *file);
+
+/** The same number for the same faults at the same times, whether drawn or read, and for nothing else. */
+uint64_t plan_digest(const struct plan *plan);
 
 void plan_print(const struct plan *plan, FILE *file);
 void event_print(const struct event *event, FILE *file);

@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_PROCESSES 4096
+#define MAX_PATH      64
 
 struct process_stat {
     pid_t pid;
@@ -18,7 +20,7 @@ struct process_stat {
 
 static bool read_stat(pid_t pid, struct process_stat *out)
 {
-    char path[64];
+    char path[MAX_PATH];
     char text[1024];
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "r");
@@ -87,4 +89,18 @@ void proctree_signal(pid_t root, int signal)
     signal_children(all, count, root, signal);
     if (signal == SIGKILL)
         kill(root, SIGKILL);
+}
+
+int64_t proctree_memory_kb(pid_t pid)
+{
+    char path[MAX_PATH];
+    long long pages = 0;
+    snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*d %lld", &pages) != 1) /* NOLINT(cert-err34-c): the kernel wrote it */
+        pages = 0;
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }

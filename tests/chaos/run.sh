@@ -3,18 +3,20 @@
 #
 #   --seed N         what goes wrong and when (default: drawn and printed)
 #   --seconds N      length of the schedule (180)
+#   --patience N     seconds after the last fault until both databases must agree (30)
 #   --rate N         purchases a second (150)      --buyers N   connections (200)
 #   --with WORDS     separated by commas: crash (points; a build of their own, VARIANT=fault), storm (more of them), disk (small ones; root), clock (wrong
 #                    ones; package faketime), shuffle (messages tripled, out of order, with garbage between)
 #   --workers N      so many more booking-workers, for the whole run
 #   --no-sweep       orphans and lost confirmations are not repaired, so that the layer before must hold
 #   --schedule FILE  faults from a file instead of the seed; tests/chaos/scenarios has some
-#   --slice          the part of make test: a fixed seed, 20 s, little load
+#   --apart          no buyer wants another one's seat: how each purchase ends depends on the seed alone (skew.sh)
+#   --slice          the part of make test: a fixed seed, a minute, little load
 #   --plan           prints the schedule and ends
 #   --keep           leaves the stack and its data in place
 #   --direct         clients connect to booking-svc itself: who finds the door closed knows that nothing was asked
 #   --verbose        prints each fault as it happens
-# Prints `N passed, N failed` last. Everything the run wrote for people stands in .run/chaos/.
+# Prints `N passed, N failed` last: the run, and that its schedule is the one its seed stands for. Everything the run wrote for people stands in .run/chaos/.
 set -u
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib.sh"
@@ -33,14 +35,16 @@ parse() {
         --no-sweep) export CHAOS_GRACE=3600 && REPLAY+=' --no-sweep' ;;
         --workers) export CHAOS_WORKERS=$2 && REPLAY+=" --workers $2" && shift ;;
         --with) WITH=$2 && shift ;;
+        --patience) EXTRA+=(--patience "$2") && shift ;;
+        --apart) EXTRA+=(--apart) REPLAY+=' --apart' ;;
         --schedule) EXTRA+=(--schedule "$2") REPLAY+=" --schedule $2" && shift ;;
-        --slice) SEED=7 LENGTH=20 RATE=60 BUYERS=100 EXTRA+=(--patience 90) ;; # other tests may share the machine
+        --slice) SEED=7 LENGTH=60 RATE=60 BUYERS=100 EXTRA+=(--patience 90) ;; # other tests may share the machine
         --plan) PLAN=yes EXTRA+=(--plan) ;;
         --direct) DIRECT=yes REPLAY+=' --direct' ;;
         --verbose) EXTRA+=(--verbose) ;;
         --keep) KEEP=yes ;;
         *)
-            sed -n '2,17s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+            sed -n '2,19s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
             exit 2
             ;;
         esac
@@ -85,6 +89,21 @@ finish() {
     [ -z "${UP:-}" ] || [ "$KEEP" = yes ] || "$HERE/stack.sh" down "$STACK" >"$OUT/down.log" 2>&1 || show_tail "$OUT/down.log"
 }
 
+driver() {
+    "$ROOT/build/$VARIANT/tests/chaos/driver" --seed "$SEED" --seconds "$LENGTH" --with "$WITH" "${EXTRA[@]}" "$@"
+}
+
+# same_schedule: two dry runs and the run itself had the same one.
+same_schedule() {
+    local first second ran
+    first=$(driver --plan | grep -om 1 'schedule [0-9a-f]\{16\}')
+    second=$(driver --plan | grep -om 1 'schedule [0-9a-f]\{16\}')
+    ran=$(grep -om 1 'schedule [0-9a-f]\{16\}' "$OUT/report")
+    [ -n "$first" ] && [ "$first" = "$second" ] && [ "$first" = "$ran" ] && return
+    complain "seed $SEED: $first, then $second, and the run had ${ran:-none}"
+    return 1
+}
+
 verify() {
     DATABASE_URL=$BOOKING_DATABASE_URL EVENT_DATABASE_URL=$EVENT_DATABASE_URL \
         "$ROOT/build/$VARIANT/booking-worker/verify" --grace 10
@@ -100,7 +119,8 @@ main() {
     parse "$@"
     mkdir -p "$OUT" && build || exit 2
     if [ "$PLAN" = yes ]; then
-        exec "$ROOT/build/$VARIANT/tests/chaos/driver" --seed "$SEED" --seconds "$LENGTH" --with "$WITH" "${EXTRA[@]}"
+        driver
+        return
     fi
     STACK=$(mktemp -d "$ROOT/.run/chaos.XXXXXX")
     trap finish EXIT
@@ -115,8 +135,7 @@ main() {
     . "$STACK/chaos.env"
     [ "$DIRECT" = no ] || LINK_CLIENT_BOOKING=$BOOKING_SERVICE_PORT
     put_on_sale $((LENGTH * RATE * 2 + 5000)) || die "nothing to sell"
-    "$ROOT/build/$VARIANT/tests/chaos/driver" --seed "$SEED" --seconds "$LENGTH" --rate "$RATE" --buyers "$BUYERS" \
-        --with "$WITH" "${EXTRA[@]}" --replay "$REPLAY" --run-dir "$STACK" --script "$HERE/stack.sh" --out "$OUT" \
+    driver --rate "$RATE" --buyers "$BUYERS" --replay "$REPLAY" --run-dir "$STACK" --script "$HERE/stack.sh" --out "$OUT" \
         --seats "$OUT/seats" --port "$LINK_CLIENT_BOOKING" --redis-port "$REDIS_PORT" \
         --event-db "$EVENT_DATABASE_URL" --booking-db "$BOOKING_DATABASE_URL" | tee "$OUT/report"
     status=${PIPESTATUS[0]}
@@ -125,6 +144,7 @@ main() {
         show_tail "$OUT/verify"
         status=1
     }
+    same_schedule || status=1
     [ ! -s "$STACK/shuffled" ] || say "messages: $(cat "$STACK/shuffled")"
     sort "$STACK/restarts" 2>/dev/null >"$OUT/restarts"
     keep_logs

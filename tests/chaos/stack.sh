@@ -3,6 +3,7 @@
 #   up                 infrastructure, proxy, services behind it; `stack.env` and `chaos.env` tell where
 #   start NAME         starts one part (again) and waits until it is healthy or dead
 #   fill NAME | free NAME   takes all room on its disk / gives it back
+#   poison NAME        sends it a message that makes no sense
 #   down               stops everything and deletes the data
 # Environment of `up`: VARIANT, CHAOS_SEED, CHAOS_WORKERS, CHAOS_GRACE, CHAOS_WITH (words of crash, disk, clock, shuffle).
 set -u
@@ -34,7 +35,7 @@ link_variable() { # booking-event → LINK_BOOKING_EVENT
 service_settings() {
     export MOCK_PAYMENT_ENABLED=true MOCK_PAYMENT_SUCCESS_RATE=1.0 SECRET_KEY=chaos-secret-key-0123456789 LOG_LEVEL=warning
     export RESERVATION_TIMEOUT_SECONDS=10 ORPHAN_SWEEP_INTERVAL_SECONDS=1 ORPHAN_GRACE_SECONDS=${CHAOS_GRACE:-2} PAYING_SETTLE_AFTER_SECONDS=3
-    export EXPIRY_WORKER_INTERVAL_SECONDS=1
+    export EXPIRY_WORKER_INTERVAL_SECONDS=1 MAX_SEATS_HELD_PER_USER=3
 }
 
 through() { # URL LINK: the URL with the port of the proxy's end
@@ -118,12 +119,20 @@ crash_points() {
     done
 }
 
-# Small enough to be filled in a moment, and in memory: what is tested is ENOSPC, not the disk. RabbitMQ's alarm rings when
-# less than disk_free_limit (1 GB) is left, so its disk is larger than that.
+# small_disk MIB DIRECTORY: a file system in a file, small enough to be filled in a moment.
+small_disk() {
+    local image
+    image=$RUN_DIR/$(basename "$2").disk
+    mkdir -p "$2" && truncate -s "$1M" "$image" && mkfs.ext4 -q -m 0 "$image" && mount -o loop "$image" "$2"
+}
+
+# RabbitMQ takes nothing more from publishers when its alarm rings, long before its disk is full.
 small_disks() {
-    mkdir -p "$RUN_DIR/postgres" "$RUN_DIR/rabbitmq/data"
-    mount -t tmpfs -o size=400m,mode=700 chaos-postgres "$RUN_DIR/postgres" || die "small disks need root"
-    mount -t tmpfs -o size=1600m chaos-rabbitmq "$RUN_DIR/rabbitmq/data"
+    if ! small_disk 400 "$RUN_DIR/postgres" || ! small_disk 300 "$RUN_DIR/rabbitmq/data"; then
+        die "small disks need root and loop devices"
+    fi
+    echo 'disk_free_limit.absolute = 100MB' >"$RUN_DIR/small-broker.conf"
+    export RABBITMQ_MORE_CONF=$RUN_DIR/small-broker.conf
 }
 
 disk_of() {
@@ -132,6 +141,13 @@ disk_of() {
     rabbitmq) echo "$RUN_DIR/rabbitmq/data" ;;
     *) die "$1 has no disk of its own" ;;
     esac
+}
+
+# The consumer's business: not JSON, under a key it listens to.
+send_poison() {
+    curl -fsS --max-time 5 -u "$RABBITMQ_USER:$RABBITMQ_PASSWORD" -H 'Content-Type: application/json' -d '{"properties": {},
+        "routing_key": "reservation.confirmed", "payload": "neither JSON nor a booking", "payload_encoding": "string"}' \
+        "$RABBITMQ_UI_URL/api/exchanges/%2F/ticketing_events/publish"
 }
 
 # Until nothing more fits; what is left is less than a page.
@@ -206,6 +222,7 @@ down() {
     stack_stop --keep-data
     process_stop proxy TERM 5
     umount "$RUN_DIR/postgres" "$RUN_DIR/rabbitmq/data" 2>/dev/null
+    rm -f "$RUN_DIR"/*.disk "$RUN_DIR/small-broker.conf"
     stack_delete_data && (cd "$RUN_DIR" 2>/dev/null && rm -rf fault clock disk.lock more shuffled chaos.env proxy.socket restarts seats.txt)
     rmdir "$RUN_DIR" 2>/dev/null || true
 }
@@ -218,6 +235,10 @@ main() {
     start)
         attach
         start_part "$3" >>"$RUN_DIR/log/supervisor.log" 2>&1
+        ;;
+    poison)
+        attach
+        send_poison >>"$RUN_DIR/log/supervisor.log" 2>&1
         ;;
     fill | free) # one after the other: what is still being filled cannot be freed
         exec 5>"$RUN_DIR/disk.lock" && flock 5 || exit 1
