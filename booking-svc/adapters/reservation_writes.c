@@ -4,6 +4,13 @@
 
 #include "booking-svc/adapters/reservation_store.h"
 #include "booking-svc/adapters/statements.h"
+#include "shared/base/clock.h"
+
+/*
+ * What is held now was made at most ten minutes ago, or a day ago under a key that is used again (keys live that long). The
+ * time in an id is an application's: two days leave room for a clock that is a day off.
+ */
+#define HELD_LOOK_BACK_US (2 * 24 * 3600 * TK_US_PER_S)
 
 /* --- persist ------------------------------------------------------------------------------------------------------- */
 
@@ -20,9 +27,8 @@ const struct tk_pg_statement sql_persist_lock = {
 
 /*
  * `fits`: what the user holds in that session, and what the batch would add. Small ones are counted first: none is refused
- * that would have fitted beside those accepted. The deadline is compared as part of a row, so that only the index of
- * holders (migration 0003) can serve it: on a database whose holds are all over, the planner takes `expiry_time > now()`
- * for a condition that nothing fulfils, and would read every hold of a rush, by the index of deadlines, for each newcomer.
+ * that would have fitted beside those accepted. Only the user's latest reservations are looked at, by the index that lists
+ * them; (user, id) is compared as a row so that no other index can be taken for it.
  *
  * Which of the batch was stored is answered from a hash table: (x IN (SELECT …)) IS TRUE stays a hashed subplan. As a join
  * it would be a nested loop of batch times seats, the only kind TK_PG_KEY_LOOKUPS leaves.
@@ -33,7 +39,7 @@ const struct tk_pg_statement sql_persist_insert = {
     " SELECT w.*, $22::bigint = 0 OR CASE WHEN $22 > 0 THEN ("
     "   SELECT coalesce(sum(r.seats_count), 0) FROM reservations r"
     "    WHERE r.user_id = w.user_id AND r.session_id = w.session_id"
-    "     AND (r.user_id, r.session_id, r.expiry_time) > (w.user_id, w.session_id, now())"
+    "     AND (r.user_id, r.id) >= (w.user_id, $23::uuid) AND " STILL_HELD
     "     AND r.status IN ('active', 'paying') AND r.id <> w.id"
     "  ) END + sum(w.seats) OVER (PARTITION BY w.user_id, w.session_id ORDER BY w.seats, w.ord) <= $22 AS fits"
     " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::integer[],"
@@ -163,6 +169,8 @@ static void fill_persist(struct tk_pg_op *op, struct write_item *const *items, s
     fill_reservations(p, items, count);
     fill_seats(p, items, count);
     tk_params_i64(p, seat_limit);
+    const struct tk_uuid since = tk_uuid_v7_since(tk_unix_us() - HELD_LOOK_BACK_US);
+    tk_params_uuid(p, &since);
 }
 
 static void fill_persist_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)

@@ -6,7 +6,7 @@
 
 #include "shared/pg/pg.h"
 
-#define BOOKING_SCHEMA_VERSION 5 /* of the newest migration */
+#define BOOKING_SCHEMA_VERSION 6 /* of the newest migration */
 
 extern const struct tk_migration booking_migrations[];
 extern const size_t booking_migration_count;

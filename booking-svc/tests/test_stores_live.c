@@ -758,5 +758,7 @@ Test(stores_live, no_statement_finds_its_rows_by_the_deadline)
     for (size_t i = 0; i < booking_statement_count; i++) {
         explain(booking_statements[i], plan, sizeof(plan));
         cr_expect_null(strstr(plan, "reservations_expiry"), "%s:\n%s", booking_statements[i]->name, plan);
+        if (booking_statements[i] == &sql_persist_insert)
+            cr_expect_not_null(strstr(plan, "(ROW(user_id, id) >= ROW(w.user_id, $23))"), "the seat limit:\n%s", plan);
     }
 }

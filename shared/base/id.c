@@ -90,13 +90,27 @@ static void tick(struct id_state *state)
         start_millisecond(state, state->last_ms + 1);
 }
 
+static void put_time(struct tk_uuid *id, uint64_t unix_ms)
+{
+    for (int i = 0; i < 6; i++)
+        id->bytes[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
+}
+
+struct tk_uuid tk_uuid_v7_since(int64_t unix_us)
+{
+    struct tk_uuid id = {{0}};
+    put_time(&id, (uint64_t)(unix_us / TK_US_PER_MS));
+    id.bytes[6] = 0x70;
+    id.bytes[8] = 0x80;
+    return id;
+}
+
 struct tk_uuid tk_uuid_v7(void)
 {
     struct id_state *state = &id_state;
     tick(state);
     struct tk_uuid id;
-    for (int i = 0; i < 6; i++)
-        id.bytes[i] = (uint8_t)(state->last_ms >> (40 - 8 * i));
+    put_time(&id, state->last_ms);
     id.bytes[6] = (uint8_t)(0x70 | state->counter >> 14);
     id.bytes[7] = (uint8_t)(state->counter >> 6);
     id.bytes[8] = (uint8_t)(0x80 | (state->counter & 0x3F));

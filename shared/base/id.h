@@ -21,6 +21,9 @@ struct tk_uuid {
 /** A new UUIDv7, greater than every id this thread made before. Random bits from getrandom(2). Thread-safe. */
 struct tk_uuid tk_uuid_v7(void);
 
+/** No id made at `unix_us` or later is smaller than this one: the lower end of a range of ids by time. */
+struct tk_uuid tk_uuid_v7_since(int64_t unix_us);
+
 /** Canonical form only: 8-4-4-4-12 hex digits, either case. Any version is accepted. */
 TK_MUSTCHECK enum tk_err tk_uuid_parse(struct tk_slice text, struct tk_uuid *out);
 

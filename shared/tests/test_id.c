@@ -32,6 +32,18 @@ Test(id, v7_has_version_variant_and_time)
 }
 
 /* Many ids share a millisecond here; the counter must keep them in order. */
+Test(id, v7_since_is_below_everything_made_then_and_above_what_was_made_before)
+{
+    const struct tk_uuid before = tk_uuid_v7();
+    const int64_t began_us = tk_unix_us() + 2 * TK_US_PER_MS;
+    while (tk_unix_us() < began_us)
+        continue;
+    const struct tk_uuid since = tk_uuid_v7_since(began_us);
+    const struct tk_uuid after = tk_uuid_v7();
+    cr_assert_lt(tk_uuid_cmp(&before, &since), 0);
+    cr_assert_leq(tk_uuid_cmp(&since, &after), 0);
+}
+
 Test(id, v7_grows_within_a_millisecond)
 {
     struct tk_uuid previous = tk_uuid_v7();
