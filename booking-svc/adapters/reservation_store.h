@@ -16,7 +16,7 @@ extern const struct write_kind reservation_cancel_kind;
  * Stores reservation, items, history and, with a key, the answer to be replayed, in one transaction. base.id is the
  * reservation's id. REFUSED with detail ALREADY_STORED or TOMBSTONE when a row was found; when none was, SEAT_LIMIT if the
  * user would hold more than `seat_limit` seats of the session, OVERDUE if the hold is past its end (a transaction begun
- * before that may still store it); NONE when the server refused.
+ * before that may still store it), or the id was made more than a hold's time ago; NONE when the server refused.
  */
 struct persist_item {
     struct write_item base;
@@ -25,6 +25,7 @@ struct persist_item {
     struct tk_slice response; /* the 201 body, stored under the key */
     const char *request_id;
     int64_t seat_limit;             /* 0: none; the same for all items of a queue */
+    int64_t hold_seconds;           /* how long seats are held; the same for all, too */
     enum reservation_detail detail; /* out */
 };
 

@@ -6,11 +6,7 @@
 #include "booking-svc/adapters/statements.h"
 #include "shared/base/clock.h"
 
-/*
- * What is held now was made at most ten minutes ago, or a day ago under a key that is used again (keys live that long). The
- * time in an id is an application's: two days leave room for a clock that is a day off.
- */
-#define HELD_LOOK_BACK_US (2 * 24 * 3600 * TK_US_PER_S)
+#define CLOCK_SLACK_US (300 * TK_US_PER_S) /* between the clocks of two instances that count for one user */
 
 /* --- persist ------------------------------------------------------------------------------------------------------- */
 
@@ -28,7 +24,9 @@ const struct tk_pg_statement sql_persist_lock = {
 /*
  * `fits`: what the user holds in that session, and what the batch would add. Small ones are counted first: none is refused
  * that would have fitted beside those accepted. Only the user's latest reservations are looked at, by the index that lists
- * them; (user, id) is compared as a row so that no other index can be taken for it.
+ * them; (user, id) is compared as a row so that no other index can be taken for it. How late is late enough: an id made
+ * more than a hold's time ago ($24) is not stored, so whatever is still held has an id of less than two ($23). Nobody's
+ * past, be it a night of reserving and cancelling, is read by the batch of everybody else.
  *
  * Which of the batch was stored is answered from a hash table: (x IN (SELECT …)) IS TRUE stays a hashed subplan. As a join
  * it would be a nested loop of batch times seats, the only kind TK_PG_KEY_LOOKUPS leaves.
@@ -49,7 +47,7 @@ const struct tk_pg_statement sql_persist_insert = {
     " INSERT INTO reservations (id, user_id, session_id, status, booking_time, expiry_time, seats_count, total_minor,"
     "  currency, created_at, updated_at)"
     " SELECT id, user_id, session_id, 'active', booked, expiry, seats, total, currency, booked, booked FROM want"
-    " WHERE expiry > now() AND fits ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id"
+    " WHERE expiry > now() AND id >= $24::uuid AND fits ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id"
     "), items AS ("
     " INSERT INTO reservation_items (reservation_id, item_no, id, session_seat_id, row_number, seat_number, price_minor,"
     "  discount_minor, final_minor, price_tier_id)"
@@ -159,7 +157,17 @@ static void fill_limit_locks(struct tk_params *p, struct write_item *const *item
     free(locks);
 }
 
-/** Every item of a queue has the same limit. */
+static void fill_id_bounds(struct tk_params *p, int64_t hold_seconds)
+{
+    const int64_t hold_us = hold_seconds * TK_US_PER_S;
+    const int64_t oldest_us = tk_unix_us() - hold_us - CLOCK_SLACK_US;
+    const struct tk_uuid counted_from = tk_uuid_v7_since(oldest_us - hold_us);
+    const struct tk_uuid stored_from = tk_uuid_v7_since(oldest_us);
+    tk_params_uuid(p, &counted_from);
+    tk_params_uuid(p, &stored_from);
+}
+
+/** Every item of a queue has the same limit and the same time. */
 static void fill_persist(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
     const int64_t seat_limit = persist_of(items[0])->seat_limit;
@@ -169,8 +177,7 @@ static void fill_persist(struct tk_pg_op *op, struct write_item *const *items, s
     fill_reservations(p, items, count);
     fill_seats(p, items, count);
     tk_params_i64(p, seat_limit);
-    const struct tk_uuid since = tk_uuid_v7_since(tk_unix_us() - HELD_LOOK_BACK_US);
-    tk_params_uuid(p, &since);
+    fill_id_bounds(p, persist_of(items[0])->hold_seconds);
 }
 
 static void fill_persist_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)

@@ -355,6 +355,7 @@ static bool op_persist(struct create_flow *c, result_t *result)
     c->persist.response = tk_buf_slice(&c->body);
     c->persist.request_id = c->request.request_id;
     c->persist.seat_limit = c->app->config->seat_limit;
+    c->persist.hold_seconds = booking_hold_seconds(c->app->config);
     c->persist.detail = RESERVATION_DETAIL_NONE;
     if (write_queue_submit(c->app->persists, &c->persist.base))
         return at_once(result, TK_STEP_FAILED);

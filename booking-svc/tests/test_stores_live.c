@@ -286,6 +286,26 @@ Test(stores_live, only_what_is_held_counts_against_the_limit)
     cr_assert_eq(try_under_limit(of_session(&session, 2), 0), RESERVATION_DETAIL_NONE, "0 is no limit");
 }
 
+static enum tk_step store_under_id_of(int64_t age_s, struct persist_item *item, struct reservation *r)
+{
+    r->id = tk_uuid_v7_since(tk_unix_us() - age_s * TK_US_PER_S);
+    item->base.id = r->id;
+    submit(open_queue(&reservation_persist_kind), &item->base);
+    await(1);
+    return item->base.step;
+}
+
+/** Five minutes are left for clocks that differ. */
+Test(stores_live, an_id_older_than_a_hold_is_not_stored)
+{
+    struct reservation *r = new_reservation(600);
+    struct persist_item item = limited(r, 5);
+    item.hold_seconds = 600;
+    cr_assert_eq(store_under_id_of(600 + 360, &item, r), TK_STEP_REFUSED);
+    cr_assert_eq(item.detail, RESERVATION_DETAIL_OVERDUE);
+    cr_assert_eq(store_under_id_of(600 + 240, &item, r), TK_STEP_OK);
+}
+
 /** Batches of four on two connections, at the same time, as two processes would send them. */
 Test(stores_live, batches_beside_each_other_do_not_exceed_the_limit_together)
 {
