@@ -13,7 +13,6 @@
 #define US_PER_DAY              (S_PER_DAY * TK_US_PER_S)
 #define DAYS_PER_400_YEARS      INT64_C(146097)
 #define DAYS_0000_03_01_TO_1970 INT64_C(719468)
-#define END_OF_YEAR_9999_US     (INT64_C(253402300800) * TK_US_PER_S) /* 10000-01-01T00:00:00Z */
 
 static int64_t read_clock(clockid_t id)
 {
@@ -187,7 +186,7 @@ enum tk_err tk_time_parse(struct tk_slice text, int64_t *unix_us)
     if (c.bad || c.at != c.end)
         return TK_ERR_INVALID;
     int64_t result = days * US_PER_DAY + seconds * TK_US_PER_S + us;
-    if (result < 0 || result >= END_OF_YEAR_9999_US) /* an offset can leave the range the year was in */
+    if (result < 0 || result >= TK_TIME_END_US) /* an offset can leave the range the year was in */
         return TK_ERR_INVALID;
     *unix_us = result;
     return TK_OK;

@@ -13,6 +13,9 @@
 #define TK_US_PER_MS INT64_C(1000)
 #define TK_US_PER_S  INT64_C(1000000)
 
+/** 10000-01-01T00:00:00Z in Unix microseconds: times that can be written lie before it. */
+#define TK_TIME_END_US (INT64_C(253402300800) * TK_US_PER_S)
+
 int64_t tk_mono_us(void); /* CLOCK_MONOTONIC */
 int64_t tk_unix_us(void); /* CLOCK_REALTIME */
 
@@ -22,7 +25,7 @@ int64_t tk_unix_us(void); /* CLOCK_REALTIME */
  */
 TK_MUSTCHECK enum tk_err tk_time_parse(struct tk_slice text, int64_t *unix_us);
 
-/** Appends `2026-11-21T09:30:00Z`; microseconds are written (six digits) only when they are not zero. */
+/** Appends `2026-11-21T09:30:00Z`; microseconds are written (six digits) only when they are not zero. Years 0–9999. */
 void tk_time_append(struct tk_buf *buf, int64_t unix_us);
 
 #endif

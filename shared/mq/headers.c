@@ -9,6 +9,10 @@
 #include "shared/base/clock.h"
 #include "shared/mq/internal.h"
 
+/* Whoever may publish may write these headers himself: what they say is bounded before anybody reckons with it. */
+#define DEATHS_MAX     INT32_MAX
+#define DEATH_TIME_MAX (TK_TIME_END_US / TK_US_PER_S - 1) /* Unix seconds */
+
 void tk_mq_copy_short(char out[TK_MQ_SHORT_TEXT], amqp_bytes_t bytes)
 {
     size_t len = bytes.len < TK_MQ_SHORT_TEXT ? bytes.len : TK_MQ_SHORT_TEXT - 1;
@@ -52,6 +56,13 @@ static int64_t to_number(const amqp_field_value_t *value)
     }
 }
 
+/** 0 beyond `max`. */
+static int64_t number_up_to(const amqp_field_value_t *value, int64_t max)
+{
+    const int64_t number = to_number(value);
+    return number >= 0 && number <= max ? number : 0;
+}
+
 static void read_death(struct tk_mq_content *content, const amqp_table_t *death)
 {
     amqp_bytes_t reason = {0};
@@ -62,9 +73,9 @@ static void read_death(struct tk_mq_content *content, const amqp_table_t *death)
         if (is_named(entry, "reason") && is_text(&entry->value))
             reason = entry->value.value.bytes;
         else if (is_named(entry, "count"))
-            count = to_number(&entry->value);
-        else if (is_named(entry, "time") && to_number(&entry->value) < INT64_MAX / TK_US_PER_S)
-            at_us = to_number(&entry->value) * TK_US_PER_S;
+            count = number_up_to(&entry->value, DEATHS_MAX);
+        else if (is_named(entry, "time"))
+            at_us = number_up_to(&entry->value, DEATH_TIME_MAX) * TK_US_PER_S;
     }
     content->death_count += count;
     content->death_us = at_us; /* the last one read is the oldest */
@@ -87,6 +98,6 @@ void tk_mq_read_headers(struct tk_mq_content *content, const amqp_table_t *heade
         else if (is_named(entry, "x-death") && entry->value.kind == AMQP_FIELD_KIND_ARRAY)
             read_deaths(content, &entry->value.value.array);
         else if (is_named(entry, "x-delivery-count"))
-            content->delivery_count = to_number(&entry->value);
+            content->delivery_count = number_up_to(&entry->value, DEATHS_MAX);
     }
 }
