@@ -8,6 +8,7 @@
 #include "event-svc/http/problems.h"
 #include "event-svc/http/query.h"
 #include "event-svc/http/routes.h"
+#include "shared/base/clock.h"
 #include "shared/base/mem.h"
 
 #define OLDER_THAN_MAX (INT64_C(10) * 365 * 24 * 3600)
@@ -27,7 +28,8 @@ static enum tk_err read_cursor(struct tk_http_req *req, struct stale_list *list)
     list->from_start = text.ptr == NULL;
     if (list->from_start)
         return TK_OK;
-    if (tk_base64url_decode(text, &bytes, sizeof(bytes), &len) || len != sizeof(bytes)) {
+    if (tk_base64url_decode(text, &bytes, sizeof(bytes), &len) || len != sizeof(bytes) || bytes.reserved_until_us < 0 ||
+        bytes.reserved_until_us >= TK_TIME_END_US) {
         problem_at(req, "/cursor", "is not a cursor of this list");
         return TK_ERR_INVALID;
     }

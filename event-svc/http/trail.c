@@ -9,6 +9,7 @@
 #include "event-svc/http/problems.h"
 #include "event-svc/http/query.h"
 #include "event-svc/http/routes.h"
+#include "shared/base/clock.h"
 
 #define PURGE_MAX_ROWS 10000
 #define DAYS_MAX       36500
@@ -23,7 +24,8 @@ static enum tk_err read_place(struct tk_http_req *req, struct trail_place *place
     *place = (struct trail_place){.at_us = TK_TIME_NONE};
     if (text.ptr == NULL)
         return TK_OK;
-    if (tk_base64url_decode(text, place, sizeof(*place), &len) == TK_OK && len == sizeof(*place))
+    if (tk_base64url_decode(text, place, sizeof(*place), &len) == TK_OK && len == sizeof(*place) && place->at_us >= 0 &&
+        place->at_us < TK_TIME_END_US)
         return TK_OK;
     problem_at(req, "/cursor", "is not a cursor of this list");
     return TK_ERR_INVALID;

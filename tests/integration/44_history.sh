@@ -3,6 +3,8 @@
 # History: who changed a reservation or a seat, when and why, and how long that is kept
 
 OWNER=$(uuid)
+BEFORE_ALL_TIME=AQAAAAAAAIAAAAAAAAAAAAAAAAAAAAAA # cursors of a time and an id that no answer ever contained
+AFTER_ALL_TIME=f39_f39_f39_f39_f39_f39_f39_f39_
 
 # asked METHOD URL REQUEST_ID JSON [USER]
 asked() {
@@ -101,6 +103,12 @@ no_such_seat() {
     seat_history "$NOBODY"
     expect_problem 404 not_found
     seat_history "$SEAT" '?cursor=nonsense'
+    expect_problem 422 validation_failed
+    seat_history "$SEAT" "?cursor=$BEFORE_ALL_TIME"
+    expect_problem 422 validation_failed
+    internal GET "holds?cursor=$BEFORE_ALL_TIME"
+    expect_problem 422 validation_failed
+    internal GET "holds?cursor=$AFTER_ALL_TIME"
     expect_problem 422 validation_failed
     internal POST purge '{"history_days": 0, "limit": 10}'
     expect_problem 422 validation_failed /history_days
