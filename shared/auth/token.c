@@ -60,10 +60,11 @@ static struct tk_slice text_of(const struct tk_json *object, const char *name)
 /* --- claims -------------------------------------------------------------------------------------------------------------
  */
 
-/** NumericDate: seconds, a fraction is cut off. */
+/** NumericDate: seconds, a fraction is cut off; 1e10 is none, since its first digits would be taken for another time. */
 static bool read_date(const struct tk_json *member, int64_t *out)
 {
-    if (member == NULL || member->type != TK_JSON_NUMBER)
+    if (member == NULL || member->type != TK_JSON_NUMBER || memchr(member->text.ptr, 'e', member->text.len) != NULL ||
+        memchr(member->text.ptr, 'E', member->text.len) != NULL)
         return false;
     const char *dot = memchr(member->text.ptr, '.', member->text.len);
     struct tk_slice whole = {member->text.ptr, dot != NULL ? (size_t)(dot - member->text.ptr) : member->text.len};

@@ -68,6 +68,8 @@ static const struct token_case TOKENS[] = {
     {false, HEADER, BARE("\"exp\":null")},
     {false, HEADER, BARE("\"exp\":-1")},
     {false, HEADER, BARE("\"exp\":1e99")},
+    {false, HEADER, BARE("\"exp\":9999999999.0e-9")},
+    {false, HEADER, BARE("\"exp\":9999999999E-9")},
     {false, HEADER, BARE("\"exp\":99999999999999999999999")},
     {false, HEADER, BARE("\"exp\":9223372036854775807")},
     {false, HEADER, BARE("\"exp\":1800003600,\"exp\":1900000000")},
