@@ -123,6 +123,7 @@ static void refuse_and_end(struct tk_keyed *keyed, const struct tk_problem_kind 
 {
     void (*done)(void *) = keyed->end;
     void *arg = keyed->arg;
+    tk_buf_release(&keyed->held.body);
     tk_http_problem(keyed->req, kind, detail);
     done(arg);
 }
@@ -140,7 +141,7 @@ static void replay(struct tk_keyed *keyed, const PGresult *rows)
     struct tk_http_answer stored = {.content_type = "application/json", .body = TK_BUF_INIT(BODY_MAX)};
     struct tk_slice location = tk_row_text(rows, 0, 2);
     stored.status = tk_row_i32(rows, 0, 1);
-    if (location.len < sizeof(stored.location))
+    if (location.len > 0 && location.len < sizeof(stored.location))
         memcpy(stored.location, location.ptr, location.len);
     tk_buf_append_slice(&stored.body, tk_row_text(rows, 0, 3));
     give_and_end(keyed, &stored);
