@@ -29,6 +29,7 @@ static void on_exchange_disposed(void *arg)
     } else {
         tk_list_remove(&exchange->link);
         exchange->server->in_flight--;
+        exchange->server->sending_bytes -= exchange->body.cap;
     }
     tk_buf_release(&exchange->body);
 }
@@ -58,7 +59,8 @@ static void copy_target(struct tk_http_req_private *request, struct tk_slice tar
     const char *query = memchr(target.ptr, '?', target.len);
     size_t scheme = absolute_prefix(target);
     if (scheme > 0) {
-        const char *slash = memchr(target.ptr + scheme, '/', target.len - scheme);
+        size_t before_query = query != NULL ? (size_t)(query - target.ptr) : target.len;
+        const char *slash = scheme < before_query ? memchr(target.ptr + scheme, '/', before_query - scheme) : NULL;
         size_t skip = slash != NULL ? (size_t)(slash - target.ptr) : 0;
         target = (struct tk_slice){.ptr = target.ptr + skip, .len = target.len - skip};
     }

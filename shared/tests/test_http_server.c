@@ -26,6 +26,7 @@ static const struct row ROWS[] = {
     {"GET /things/7 HTTP/1.1\r\nHost: t\r\n\r\n", 200, "{\"param\":\"7\",\"q\":\"\"}"},
     {"GET /things/a%2Fb%20c?x=1&q=d+e%26&q=f HTTP/1.1\r\nHost: t\r\n\r\n", 200, "{\"param\":\"a/b c\",\"q\":\"d e&\"}"},
     {"GET http://example.org/things/7?q=abs HTTP/1.1\r\nHost: t\r\n\r\n", 200, "\"q\":\"abs\""},
+    {"GET http://example.org?q=/things/7 HTTP/1.1\r\nHost: t\r\n\r\n", 404, "\"code\":\"not_found\""},
     {"GET /th%69ngs/7 HTTP/1.1\r\nHost: t\r\n\r\n", 200, "\"param\":\"7\""},
     {"GET /nope HTTP/1.1\r\nHost: t\r\n\r\n", 404, "\"code\":\"not_found\""},
     {"GET /things/ HTTP/1.1\r\nHost: t\r\n\r\n", 404, "\"code\":\"not_found\""},
