@@ -101,13 +101,13 @@ Test(pg_sync_live, a_deadline_ends_in_unknown_and_the_next_call_reconnects)
     struct tk_pgs *conn = open_conn(live_url(), 5000);
     struct tk_pg_op op;
     int64_t value = 0;
-    int64_t started_us = tk_mono_us();
     cr_assert_eq(tk_pgs_connect(conn), TK_OK);
+    int64_t started_us = tk_mono_us();
     tk_pg_op_init(&op);
     tk_params_i64(tk_pg_op_step(&op, &NAP), 4000);
     op.deadline_us = started_us + 300 * TK_US_PER_MS;
     cr_expect_eq(tk_pgs_run(conn, &op), TK_STEP_UNKNOWN);
-    cr_expect_lt(tk_mono_us() - started_us, 1500 * TK_US_PER_MS);
+    cr_expect_lt(tk_mono_us() - started_us, 3000 * TK_US_PER_MS);
     tk_pgs_release(&op);
     cr_expect_eq(run_i64(conn, &DIVIDE, 1, &value), TK_STEP_OK);
     tk_pgs_free(conn);
