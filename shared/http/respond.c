@@ -8,7 +8,8 @@
 #include "shared/http/server_private.h"
 #include "shared/log/log.h"
 
-#define MAX_PROBLEM (64u << 10)
+#define MAX_PROBLEM  (64u << 10)
+#define SMALL_ANSWER (16u << 10) /* always sent: 20,000 connections with as much each are 320 MiB */
 
 const char *tk_http_reason(int status)
 {
@@ -65,6 +66,7 @@ static void send_to_client(struct tk_http_req_private *request, int status, cons
     tk_list_push_back(&request->server->sending, &exchange->link);
     if (owned != NULL) {
         exchange->body = *owned;
+        request->server->sending_bytes += owned->cap;
         *owned = TK_BUF_INIT(owned->max);
     }
     if (request->server->draining)
@@ -128,13 +130,33 @@ void tk_http_set_header(struct tk_http_req *req, const char *lower_case_name, co
     h2o_add_header_by_str(&h2o->pool, &h2o->res.headers, name.base, name.len, 1, NULL, copy.base, copy.len);
 }
 
+/** Another answer than the one that was begun: its encoding, its caching and its tag are not this one's. */
+static void problem_instead(struct tk_http_req *req, struct tk_buf *body, const struct tk_problem_kind *kind)
+{
+    tk_buf_release(body);
+    if (req->priv->h2o != NULL)
+        req->priv->h2o->res.headers = (h2o_headers_t){NULL};
+    tk_http_problem(req, kind, NULL);
+}
+
+/** Only reads may be put off: what was changed has to be told. */
+static bool is_too_much(const struct tk_http_req *req, size_t bytes)
+{
+    const struct tk_http_server *server = req->priv->server;
+    return bytes > SMALL_ANSWER && server->sending_bytes + bytes > server->max_sending_bytes &&
+           strcmp(req->route->method, "GET") == 0;
+}
+
 void tk_http_respond(struct tk_http_req *req, int status, const char *content_type, struct tk_buf *body)
 {
     if (body->overflow) {
         tk_log(TK_LOG_ERROR, "answer exceeds its buffer", TK_KV_STR("request", req->request_id),
                TK_KV_STR("route", req->route->path), TK_KV_INT("max", body->max));
-        tk_buf_release(body);
-        tk_http_problem(req, &TK_PROBLEM_INTERNAL, NULL);
+        problem_instead(req, body, &TK_PROBLEM_INTERNAL);
+        return;
+    }
+    if (is_too_much(req, body->len)) {
+        problem_instead(req, body, &TK_PROBLEM_OVERLOADED);
         return;
     }
     finish(req, status, content_type, tk_buf_slice(body), body);

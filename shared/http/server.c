@@ -5,6 +5,8 @@
  *   - a write timeout: an answer the client does not take in time (io_timeout plus a second per 32 KiB) makes the upkeep
  * timer shut the socket down, which h2o then sees as an error. What the kernel has already taken is covered by
  * TCP_USER_TIMEOUT;
+ *   - a bound on the memory of answers on their way, since a few thousand who read slowly can ask for megabytes each:
+ * beyond it large answers to GET are 503 (respond.c);
  *   - a drain for HTTP/1: for a second everybody is still served, with `Connection: close`. Under load that alone empties
  * the house. Then connections that are idle are shut down for reading: h2o still reads what has arrived, answers it, and
  * closes at the end of file. Last the listener takes in whoever waits in its backlog, and closes; the kernel would reset
@@ -23,12 +25,13 @@
 #include "shared/http/tls.h"
 #include "shared/log/log.h"
 
-#define ACCEPTS_PER_WAKEUP  32    /* fairness between new and existing connections */
-#define LAST_ACCEPTS        8192  /* before a listener closes: more than a backlog */
-#define ACCEPT_RETRY_MS     100   /* pause after accept() ran out of descriptors */
-#define DRAIN_GRACE_MS      1000  /* connections that are idle so long when draining are closed */
-#define UPKEEP_MS           500   /* resolution of the write timeout */
-#define SLOWEST_BYTES_PER_S 32768 /* a client slower than this over a whole answer counts as stalled */
+#define ACCEPTS_PER_WAKEUP  32                  /* fairness between new and existing connections */
+#define LAST_ACCEPTS        8192                /* before a listener closes: more than a backlog */
+#define ACCEPT_RETRY_MS     100                 /* pause after accept() ran out of descriptors */
+#define DRAIN_GRACE_MS      1000                /* connections that are idle so long when draining are closed */
+#define UPKEEP_MS           500                 /* resolution of the write timeout */
+#define SLOWEST_BYTES_PER_S 32768               /* a client slower than this over a whole answer counts as stalled */
+#define MAX_SENDING_BYTES   ((size_t)256 << 20) /* of copies made for clients who have not taken them yet */
 
 /* --- connections --------------------------------------------------------------------------------------------------- */
 
@@ -284,6 +287,7 @@ enum tk_err tk_http_server_open(struct tk_loop *loop, const struct tk_http_confi
     server->port = tk_http_bound_port(fds[TK_HTTP_LISTENER_PUBLIC]);
     server->is_split = fds[TK_HTTP_LISTENER_INTERNAL] >= 0;
     server->slowest_bytes_per_s = SLOWEST_BYTES_PER_S;
+    server->max_sending_bytes = MAX_SENDING_BYTES;
     tk_list_init(&server->conns);
     tk_list_init(&server->sending);
     tk_http_stats_open(server);

@@ -56,6 +56,8 @@ struct tk_http_server {
     size_t linger_count;
     struct tk_link sending; /* exchanges whose answer has not left completely */
     size_t in_flight;
+    size_t sending_bytes; /* memory of the answers in `sending` */
+    size_t max_sending_bytes;
     size_t slowest_bytes_per_s;  /* an answer may take io_timeout plus its size divided by this */
     struct tk_http_stats *stats; /* route_count + 1 */
     struct tk_metric connections;

@@ -71,6 +71,7 @@ static void handle_big(struct tk_http_req *req)
     memset(block, 'x', sizeof(block));
     for (size_t i = 0; i < size; i += sizeof(block))
         tk_buf_append(&body, block, sizeof(block));
+    tk_http_set_header(req, "etag", "\"big\"");
     tk_http_respond(req, 200, "text/plain", &body);
 }
 

@@ -343,6 +343,35 @@ Test(http_abuse, a_client_that_never_reads_a_big_answer_is_cut_off)
     cr_assert_eq(tk_http_server_in_flight(web.server), 0, "cut off");
 }
 
+/** A crowd that reads slowly may not fill the memory: large answers wait for room, small ones and writes go on. */
+Test(http_abuse, answers_nobody_takes_have_a_limit)
+{
+    int fds[3];
+    int small = 4096;
+    web_open(&web, 5000, NULL);
+    web.server->max_sending_bytes = 50u << 20;
+    for (int i = 0; i < 3; i++) {
+        fds[i] = web_connect(&web);
+        (void)setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+        (void)web_say(&web, fds[i], "GET /big HTTP/1.1\r\nHost: t\r\n\r\n");
+        for (int turn = 0; turn < 300 && i < 2 && tk_http_server_in_flight(web.server) <= (size_t)i; turn++)
+            web_turn_for(&web, 10);
+    }
+    web_read(&web, fds[2], false, 3000, NULL, &reply);
+    cr_expect_eq(reply.status, 503, "the third of 20 MiB");
+    cr_expect_str_eq(reply_header(&reply, "retry-after"), "1");
+    cr_expect_str_eq(reply_header(&reply, "etag"), "", "nothing is left of the answer that was begun");
+    web_ask(&web, "GET /things/1 HTTP/1.1\r\nHost: t\r\n\r\n", &reply);
+    cr_expect_eq(reply.status, 200);
+    for (int i = 0; i < 3; i++)
+        (void)close(fds[i]);
+    while (tk_http_server_in_flight(web.server) > 0)
+        web_turn_for(&web, 10);
+    cr_expect_eq(web.server->sending_bytes, 0);
+    web_ask(&web, "GET /big HTTP/1.1\r\nHost: t\r\n\r\n", &reply);
+    cr_expect_eq(reply.status, 200, "room again");
+}
+
 /** The server's end of `fd`'s connection, found by its port: this process holds both ends. */
 static int server_end_of(int fd)
 {
