@@ -48,7 +48,7 @@ const struct tk_setting worker_settings[] = {
     {"EXPIRY_WORKER_INTERVAL_SECONDS", TK_SETTING_INT, MEMBER(expiry_interval_s), "1", 1, 3600, "s",
      "Longest sleep between two looks for overdue holds; it wakes earlier for a hold it knows of.", 0},
     {"EXPIRY_BATCH_SIZE", TK_SETTING_INT, MEMBER(expiry_batch_size), "500", 1, 2000, "holds",
-     "Holds expired in one transaction.", 0},
+     "Holds expired in one transaction; are more overdue, those of the sessions that begin soonest go first.", 0},
     {"ORPHAN_SWEEP_INTERVAL_SECONDS", TK_SETTING_INT, MEMBER(orphan_interval_s), "10", 1, 3600, "s",
      "Pause between two sweeps for holds that event-svc keeps past their deadline.", 0},
     {"ORPHAN_GRACE_SECONDS", TK_SETTING_INT, MEMBER(orphan_grace_s), "15", 1, 3600, "s",

@@ -1,6 +1,6 @@
 /**
- * Reads event-svc's list of overdue holds and releases seats. Unknown members of its answers are ignored: the two programs
- * need not be of the same version.
+ * Reads event-svc's list of overdue holds, releases seats, asks which sessions begin soonest. Unknown members of its
+ * answers are ignored: the two programs need not be of the same version.
  */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -136,6 +136,48 @@ enum tk_err event_client_release(struct event_client *client, const struct tk_re
     if (status != 200 || tk_json_parse(arena, answer, &root, &why) != TK_OK ||
         read_releases(root, requests, count, outcomes) != TK_OK)
         return unreadable(TK_SEAT_API_RELEASE_PATH, status);
+    return TK_OK;
+}
+
+static void encode_sessions(const struct tk_uuid *sessions, size_t count, struct tk_buf *body)
+{
+    struct tk_jsonw w = TK_JSONW(body);
+    tk_jsonw_begin_object(&w, NULL);
+    tk_jsonw_begin_array(&w, "session_ids");
+    for (size_t i = 0; i < count; i++)
+        tk_jsonw_uuid(&w, NULL, &sessions[i]);
+    tk_jsonw_end_array(&w);
+    tk_jsonw_end_object(&w);
+}
+
+static enum tk_err read_sessions(struct tk_slice answer, struct tk_uuid *sessions, size_t *count)
+{
+    struct tk_arena arena = {0};
+    struct tk_json_errors errors = {.arena = &arena};
+    struct tk_uuid *ids;
+    const struct tk_json *root;
+    const char *why;
+    enum tk_err err = tk_json_parse(&arena, answer, &root, &why);
+    if (!err)
+        err = tk_json_read_uuids(tk_json_get(root, "session_ids"), "/session_ids", 0, *count, &arena, &ids, count, &errors);
+    if (!err)
+        memcpy(sessions, ids, *count * sizeof(*ids));
+    tk_arena_release(&arena);
+    return err;
+}
+
+enum tk_err event_client_soonest_first(struct event_client *client, struct tk_uuid *sessions, size_t *count)
+{
+    struct tk_buf body = TK_BUF_INIT(TK_SEAT_API_MAX_BODY);
+    long status;
+    struct tk_slice answer;
+    encode_sessions(sessions, *count, &body);
+    enum tk_err err = http_call(client->caller, "POST", TK_SEAT_API_SOONEST_PATH, tk_buf_slice(&body), &status, &answer);
+    tk_buf_release(&body);
+    if (err)
+        return err;
+    if (status != 200 || read_sessions(answer, sessions, count) != TK_OK)
+        return unreadable(TK_SEAT_API_SOONEST_PATH, status);
     return TK_OK;
 }
 

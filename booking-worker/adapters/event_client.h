@@ -31,6 +31,12 @@ TK_MUSTCHECK enum tk_err event_client_release(struct event_client *client, const
                                               size_t count, struct tk_arena *arena, enum tk_release_outcome *outcomes);
 
 /**
+ * Puts up to TK_SEAT_API_MAX_SESSIONS distinct sessions into the order in which they begin; those that have begun go last,
+ * those that do not exist are left out. Anything but TK_OK: as they were.
+ */
+TK_MUSTCHECK enum tk_err event_client_soonest_first(struct event_client *client, struct tk_uuid *sessions, size_t *count);
+
+/**
  * Has event-svc delete up to `limit` idempotency keys and as many rows of hold history older than `history_days`. *full:
  * there may be more.
  */

@@ -3,7 +3,6 @@
  * Two workers share the work: each skips what the other has locked, and the compare-and-set on status decides.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "booking-worker/adapters/expiry_store.h"
 #include "booking-worker/adapters/outbox_rows.h"
@@ -14,19 +13,21 @@
 #define TIMEOUT_MS    5000
 #define SCAN_ROWS     20000 /* about 20 ms of index walk */
 #define SCAN_ROWS_MAX (1 << 20)
+#define SCAN_US       TK_US_PER_S             /* how long a forward scan goes on */
+#define BACKLOG_HOLDS (1 << 17)               /* waiting for their turn: about 12 MB */
 #define AGAIN_US      (15 * 60 * TK_US_PER_S) /* how far back the second walk goes */
 
 /* The undecided rows, and a last row that says where the walk ended. */
 static const struct tk_pg_statement scan_statement = {
     "worker_expiry_scan",
     "WITH seen AS MATERIALIZED ("
-    "  SELECT id, expiry_time, status FROM reservations"
+    "  SELECT id, session_id, expiry_time, status FROM reservations"
     "  WHERE expiry_time >= coalesce($2::timestamptz, (SELECT upto FROM sweep_watermarks WHERE name = 'expiry'),"
     "                                 '-infinity')"
     "    AND expiry_time <= now() ORDER BY expiry_time LIMIT $1::bigint) "
-    "SELECT id, NULL::bigint, NULL::timestamptz, NULL::bool FROM seen WHERE status IN ('active', 'paying') "
+    "SELECT id, session_id, NULL::bigint, NULL::timestamptz, NULL::bool FROM seen WHERE status IN ('active', 'paying') "
     "UNION ALL "
-    "SELECT NULL, count(*), CASE WHEN count(*) < $1::bigint THEN now() ELSE max(expiry_time) END,"
+    "SELECT NULL, NULL, count(*), CASE WHEN count(*) < $1::bigint THEN now() ELSE max(expiry_time) END,"
     " min(expiry_time) = max(expiry_time) FROM seen"};
 
 static const struct tk_pg_statement expire_statement = {
@@ -70,21 +71,16 @@ static const struct tk_pg_statement *const statements[] = {
     &lazy_statement, &advance_statement, &next_statement,      &outbox_insert_statement,
 };
 
-/* ids[0 … tried) are undecided, ids[tried … count) wait for their turn. */
 struct expiry_store {
     struct tk_pgs *pg;
-    struct tk_uuid *ids;
-    size_t count;
-    size_t cap;
-    size_t tried;
-    struct tk_uuid_map known; /* what is in `ids` */
-    enum expiry_walk walk;    /* the last scan's */
+    struct backlog backlog;
+    enum expiry_walk walk; /* the last scan's */
     struct {
-        int64_t rows;   /* bound of the next scan */
-        int64_t end_us; /* where the last one ended */
-        bool full;      /* it ended at its bound */
+        int64_t from_us; /* where the next scan begins; TK_TIME_NONE: at the watermark */
+        int64_t rows;    /* bound of its next piece */
+        int64_t end_us;  /* where the last one ended */
+        bool full;       /* it ended at its bound */
     } walks[2];
-    int64_t again_from_us; /* where the second walk goes on; TK_TIME_NONE: it has not begun */
 };
 
 struct expiry_store *expiry_store_new(const char *database_url)
@@ -99,9 +95,10 @@ struct expiry_store *expiry_store_new(const char *database_url)
                                    .statement_count = sizeof(statements) / sizeof(statements[0])};
     struct expiry_store *store = tk_alloc(sizeof(*store));
     store->pg = tk_pgs_new(&config);
-    store->walks[EXPIRY_WALK_FORWARD].rows = SCAN_ROWS;
-    store->walks[EXPIRY_WALK_AGAIN].rows = SCAN_ROWS;
-    store->again_from_us = TK_TIME_NONE;
+    for (int walk = 0; walk < 2; walk++) {
+        store->walks[walk].from_us = TK_TIME_NONE;
+        store->walks[walk].rows = SCAN_ROWS;
+    }
     return store;
 }
 
@@ -110,91 +107,73 @@ void expiry_store_free(struct expiry_store *store)
     if (store == NULL)
         return;
     tk_pgs_free(store->pg);
-    tk_uuid_map_release(&store->known);
-    free(store->ids);
+    backlog_release(&store->backlog);
     free(store);
 }
 
-/* --- the list ----------------------------------------------------------------------------------------------------- */
-
-static void list_add(struct expiry_store *store, const struct tk_uuid *id)
+struct backlog *expiry_store_backlog(struct expiry_store *store)
 {
-    if (tk_uuid_map_get(&store->known, id) != NULL)
-        return;
-    if (store->count == store->cap) {
-        store->cap = store->cap == 0 ? 1024 : store->cap * 2;
-        store->ids = tk_realloc(store->ids, store->cap * sizeof(*store->ids));
-    }
-    store->ids[store->count++] = *id;
-    tk_uuid_map_put(&store->known, id, store);
+    return &store->backlog;
 }
 
-size_t expiry_store_untried(const struct expiry_store *store)
-{
-    return store->count - store->tried;
-}
+/* --- the walks ---------------------------------------------------------------------------------------------------- */
 
-size_t expiry_store_undecided(const struct expiry_store *store)
-{
-    return store->tried;
-}
-
-/* The `len` entries that were tried have left the list but for the `kept` ones, a subset of them. */
-static void list_settle(struct expiry_store *store, size_t len, const struct tk_uuid *kept, size_t kept_count)
-{
-    size_t first = store->tried;
-    for (size_t i = first; i < first + len; i++)
-        tk_uuid_map_remove(&store->known, &store->ids[i]);
-    memmove(&store->ids[first + kept_count], &store->ids[first + len], (store->count - first - len) * sizeof(*store->ids));
-    if (kept_count > 0)
-        memcpy(&store->ids[first], kept, kept_count * sizeof(*kept));
-    for (size_t i = 0; i < kept_count; i++)
-        tk_uuid_map_put(&store->known, &kept[i], store);
-    store->count -= len - kept_count;
-    store->tried += kept_count;
-}
-
-static void read_scan(struct expiry_store *store, enum expiry_walk walk, const PGresult *rows, bool *more)
+static void read_piece(struct expiry_store *store, enum expiry_walk walk, const PGresult *rows, bool *more)
 {
     int summary = PQntuples(rows) - 1; /* UNION ALL keeps the order of its parts */
-    bool one_moment = tk_row_bool(rows, summary, 3);
+    bool one_moment = tk_row_bool(rows, summary, 4);
     for (int row = 0; row < summary; row++) {
-        struct tk_uuid id = tk_row_uuid(rows, row, 0);
-        list_add(store, &id);
+        struct backlog_hold hold = {.reservation_id = tk_row_uuid(rows, row, 0), .session_id = tk_row_uuid(rows, row, 1)};
+        backlog_add(&store->backlog, &hold);
     }
-    bool full = tk_row_i64(rows, summary, 1) >= store->walks[walk].rows;
+    bool full = tk_row_i64(rows, summary, 2) >= store->walks[walk].rows;
     *more = full && (walk == EXPIRY_WALK_FORWARD || summary > 0);
     store->walks[walk].full = full;
-    store->walks[walk].end_us = tk_row_time(rows, summary, 2);
+    store->walks[walk].end_us = tk_row_time(rows, summary, 3);
+    if (walk == EXPIRY_WALK_FORWARD)
+        store->walks[walk].from_us = store->walks[walk].end_us;
     /* So many holds with one and the same deadline that a walk does not get past it: take longer ones. */
     bool longer = full && one_moment && store->walks[walk].rows < SCAN_ROWS_MAX;
     store->walks[walk].rows = longer ? store->walks[walk].rows * 2 : SCAN_ROWS;
-    store->walk = walk;
-    store->tried = 0; /* whatever stayed undecided gets another try, too */
 }
 
-enum tk_err expiry_store_scan(struct expiry_store *store, enum expiry_walk walk, bool *more)
+static enum tk_err scan_piece(struct expiry_store *store, enum expiry_walk walk, bool *more)
 {
     struct tk_pg_op op;
     tk_pg_op_init(&op);
     struct tk_params *params = tk_pg_op_step(&op, &scan_statement);
     tk_params_i64(params, store->walks[walk].rows);
-    tk_params_time(params, walk == EXPIRY_WALK_AGAIN ? store->again_from_us : TK_TIME_NONE);
+    tk_params_time(params, store->walks[walk].from_us);
     enum tk_step step = tk_pgs_run(store->pg, &op);
     *more = false;
     if (step == TK_STEP_OK)
-        read_scan(store, walk, op.outcome.rows[0], more);
+        read_piece(store, walk, op.outcome.rows[0], more);
     tk_pgs_release(&op);
     return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
 }
 
+enum tk_err expiry_store_scan(struct expiry_store *store, enum expiry_walk walk, bool *more)
+{
+    int64_t until_us = tk_mono_us() + SCAN_US;
+    enum tk_err err = TK_OK;
+    *more = true;
+    while (!err && *more && backlog_untried(&store->backlog) < BACKLOG_HOLDS && tk_mono_us() < until_us) {
+        err = scan_piece(store, walk, more);
+        if (walk == EXPIRY_WALK_AGAIN)
+            break;
+    }
+    store->walk = walk;
+    backlog_retry(&store->backlog); /* whatever stayed undecided gets another try, too */
+    return err;
+}
+
 /* --- the transaction ---------------------------------------------------------------------------------------------- */
 
-static void add_ids(struct tk_params *params, const struct tk_uuid *ids, size_t count)
+static void add_ids(struct tk_params *params, const struct backlog_hold *holds, size_t count)
 {
     tk_params_array_begin(params, TK_OID_UUID);
     for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(params, &ids[i]);
+        tk_params_array_uuid(params, &holds[i].reservation_id);
     tk_params_array_end(params);
 }
 
@@ -239,7 +218,7 @@ static struct tk_uuid *read_ids(const PGresult *rows, struct tk_arena *arena)
 }
 
 struct attempt {
-    const struct tk_uuid *ids;
+    const struct backlog_hold *holds;
     size_t count;
     struct tk_uuid *kept; /* still undecided afterwards */
     size_t kept_count;
@@ -250,8 +229,8 @@ static enum tk_step take_overdue(struct expiry_store *store, struct attempt *att
 {
     struct tk_pg_op op;
     tk_pg_op_init(&op);
-    add_ids(tk_pg_op_step(&op, &expire_statement), attempt->ids, attempt->count);
-    add_ids(tk_pg_op_step(&op, &undecided_statement), attempt->ids, attempt->count);
+    add_ids(tk_pg_op_step(&op, &expire_statement), attempt->holds, attempt->count);
+    add_ids(tk_pg_op_step(&op, &undecided_statement), attempt->holds, attempt->count);
     enum tk_step step = tk_pgs_run(store->pg, &op);
     if (step == TK_STEP_OK) {
         read_expired(op.outcome.rows[0], arena, out);
@@ -310,12 +289,13 @@ static enum tk_step expire_in_transaction(struct expiry_store *store, struct att
 enum tk_step expiry_store_expire(struct expiry_store *store, int64_t limit, struct tk_arena *arena,
                                  struct expired_holds *out)
 {
-    size_t untried = expiry_store_untried(store);
-    struct attempt attempt = {.ids = store->ids + store->tried, .count = untried < (size_t)limit ? untried : (size_t)limit};
+    size_t untried = backlog_untried(&store->backlog);
+    struct attempt attempt = {.holds = backlog_next(&store->backlog),
+                              .count = untried < (size_t)limit ? untried : (size_t)limit};
     *out = (struct expired_holds){0};
     enum tk_step step = expire_in_transaction(store, &attempt, arena, out);
     if (step == TK_STEP_OK)
-        list_settle(store, attempt.count, attempt.kept, attempt.kept_count);
+        backlog_settle(&store->backlog, attempt.count, attempt.kept, attempt.kept_count);
     else
         *out = (struct expired_holds){0};
     return step;
@@ -336,11 +316,15 @@ static enum tk_err move_watermark(struct expiry_store *store)
 
 enum tk_err expiry_store_advance(struct expiry_store *store)
 {
-    if (store->walk == EXPIRY_WALK_FORWARD)
-        return move_watermark(store);
-    int64_t end_us = store->walks[EXPIRY_WALK_AGAIN].end_us;
-    store->again_from_us = store->walks[EXPIRY_WALK_AGAIN].full ? end_us : end_us - AGAIN_US; /* round and round */
-    return TK_OK;
+    int64_t end_us = store->walks[store->walk].end_us;
+    if (store->walk == EXPIRY_WALK_AGAIN) { /* round and round */
+        store->walks[EXPIRY_WALK_AGAIN].from_us = store->walks[EXPIRY_WALK_AGAIN].full ? end_us : end_us - AGAIN_US;
+        return TK_OK;
+    }
+    enum tk_err err = move_watermark(store);
+    if (!err)
+        store->walks[EXPIRY_WALK_FORWARD].from_us = TK_TIME_NONE;
+    return err;
 }
 
 enum tk_err expiry_store_until_next(struct expiry_store *store, int64_t horizon_ms, int64_t *until_ms)

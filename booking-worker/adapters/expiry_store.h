@@ -3,10 +3,11 @@
  *
  * There is no index on `status`, since it changes; the search walks the index on expiry_time from a persisted watermark on,
  * a bounded number of rows at a time, so that it never reads the past again and never drowns in it after a long absence.
- * What is undecided when the watermark passes (`paying`, or locked by somebody) stays on a list in memory and is looked at
- * in every run. Behind the watermark a second walk goes round and round over the last quarter of an hour, a bounded piece
- * at a time: it finds what became overdue in the past, such as a row that was committed after its own deadline, or one
- * whose deadline an operator changed. What is older than that, the orphan sweep finds, and moves the watermark back.
+ * What is overdue stands on a list in memory until it is decided; the watermark moves once the whole list has been tried.
+ * What is undecided even then (`paying`, or locked by somebody) stays on the list and is looked at in every run. Behind the
+ * watermark a second walk goes round and round over the last quarter of an hour, a bounded piece at a time: it finds what
+ * became overdue in the past, such as a row that was committed after its own deadline, or one whose deadline an operator
+ * changed. What is older than that, the orphan sweep finds, and moves the watermark back.
  */
 #ifndef BOOKING_WORKER_ADAPTERS_EXPIRY_STORE_H
 #define BOOKING_WORKER_ADAPTERS_EXPIRY_STORE_H
@@ -14,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "booking-worker/domain/backlog.h"
 #include "shared/contract/message.h"
 #include "shared/pg/sync.h"
 
@@ -36,16 +38,16 @@ enum expiry_walk {
 };
 
 /**
- * Walks on and puts what is overdue and undecided on the list. *more: the walk ended at its bound, and it is worth while to
- * go on at once. Follow with expiry_store_expire() until the list has been worked through, then expiry_store_advance().
+ * Walks on and puts what is overdue and undecided on the list; everything on it is untried then. A forward scan begins
+ * where the last one ended, after expiry_store_advance() at the watermark, and goes on until it has caught up, until the
+ * list is long, or for about a second. *more: it did not catch up, and it is worth while to go on at once. Follow with
+ * expiry_store_expire() until the list has been worked through, then expiry_store_advance(); to scan again in between is
+ * fine.
  */
 TK_MUSTCHECK enum tk_err expiry_store_scan(struct expiry_store *store, enum expiry_walk walk, bool *more);
 
-/** How many of the list's entries have not been tried since the last scan. */
-size_t expiry_store_untried(const struct expiry_store *store);
-
-/** Entries that were tried and are still undecided. */
-size_t expiry_store_undecided(const struct expiry_store *store);
+/** The list; between a scan and the next expiry it may be put into another order. */
+struct backlog *expiry_store_backlog(struct expiry_store *store);
 
 /**
  * Expires the next up to `limit` entries in one transaction: status, revision, history, outbox. Rows locked by others are
@@ -54,7 +56,7 @@ size_t expiry_store_undecided(const struct expiry_store *store);
 enum tk_step expiry_store_expire(struct expiry_store *store, int64_t limit, struct tk_arena *arena,
                                  struct expired_holds *out);
 
-/** The last scan's finds are dealt with: the next one starts where it ended. Persistent for the forward walk. */
+/** What the scans found is dealt with: the next one begins where the last ended. Persistent for the forward walk. */
 TK_MUSTCHECK enum tk_err expiry_store_advance(struct expiry_store *store);
 
 /** Milliseconds until the next hold that ends within `horizon_ms` expires (rounded down), -1 when there is none. */

@@ -1,11 +1,12 @@
 /**
- * Happy path: look for overdue holds → expire them in batches, one transaction each → release the seats of each batch at
- * event-svc → drop their Redis locks → move the watermark → again while there is more → likewise for a piece of the recent
- * past → ask when the next hold ends → sleep until then, at most the interval.
+ * Happy path: look for overdue holds → more than a batch: ask event-svc which sessions begin soonest, theirs go first →
+ * expire them in batches, one transaction each → release the seats of each batch at event-svc → drop their Redis locks →
+ * move the watermark → again while there is more → likewise for a piece of the recent past → ask when the next hold ends →
+ * sleep until then, at most the interval. While there is a backlog it looks every second what has become overdue since.
  *
- * What can fail: Postgres (nothing changed or the commit is unknown; the watermark stays, so the next run looks again, and
- * the compare-and-set on status makes that harmless), event-svc (the messages, which wait in the outbox for the relay, free
- * the seats as well) and Redis (locks end by themselves).
+ * What can fail: Postgres (nothing changed or the commit is unknown; list and watermark stay, so the next run tries again,
+ * and the compare-and-set on status makes that harmless), event-svc (the messages, which wait in the outbox for the relay,
+ * free the seats as well; the backlog stays in the order of its deadlines) and Redis (locks end by themselves).
  *
  * A storm of expiries leaves the machine to the sales by itself: one batch is on its way at a time, and each waits for its
  * turn in event-svc's queue. The release says the revision, so the message finds nothing left to do.
@@ -20,6 +21,7 @@
 #define LONGEST_BACKOFF_MS  2000
 #define UNDECIDED_PAUSE_MS  1000
 #define WALK_AGAIN_EVERY_US TK_US_PER_S
+#define LOOK_EVERY_US       TK_US_PER_S       /* at what has become overdue while a backlog is worked off */
 #define CALL_PAUSE_US       (2 * TK_US_PER_S) /* after a call to event-svc that failed */
 
 static struct tk_metric expired_total = TK_COUNTER("worker_holds_expired_total", NULL, "Holds expired by this worker.");
@@ -49,6 +51,35 @@ static void account(const struct expired_holds *holds)
            TK_KV_UUID("first", &holds->items[0].reservation_id), TK_KV_INT("late_ms", holds->late_us[0] / 1000));
 }
 
+static bool may_call(const struct expire_holds *job)
+{
+    return tk_mono_us() >= job->call_again_us;
+}
+
+static void note_call(struct expire_holds *job, bool ok)
+{
+    health_note(job->health, HEALTH_DEPENDENCY_EVENT_SVC, ok);
+    if (!ok)
+        job->call_again_us = tk_mono_us() + CALL_PAUSE_US;
+}
+
+/* Only event-svc knows when sessions begin. Without its word the order stays as it is. */
+static void order_backlog(struct expire_holds *job)
+{
+    struct backlog *backlog = expiry_store_backlog(job->store);
+    struct tk_uuid sessions[TK_SEAT_API_MAX_SESSIONS];
+    size_t count = backlog_sessions(backlog, sessions, TK_SEAT_API_MAX_SESSIONS);
+    if (count < 2 || !may_call(job))
+        return;
+    bool ok = event_client_soonest_first(&job->client, sessions, &count) == TK_OK;
+    note_call(job, ok);
+    if (!ok)
+        return;
+    backlog_order(backlog, sessions, count);
+    tk_log(TK_LOG_INFO, "backlog ordered, soonest session first", TK_KV_INT("holds", backlog_untried(backlog)),
+           TK_KV_INT("sessions", count));
+}
+
 static bool release_some(struct expire_holds *job, const struct tk_reservation_message *holds, size_t count,
                          struct tk_arena *arena)
 {
@@ -67,14 +98,12 @@ static bool release_some(struct expire_holds *job, const struct tk_reservation_m
 static void release_seats(struct expire_holds *job, const struct expired_holds *holds, struct tk_arena *arena)
 {
     size_t done = 0;
-    bool ok = tk_mono_us() >= job->call_again_us;
+    bool ok = may_call(job);
     while (ok && done < holds->count) {
         size_t left = holds->count - done;
         size_t count = left < TK_SEAT_API_MAX_ITEMS ? left : TK_SEAT_API_MAX_ITEMS;
         ok = release_some(job, holds->items + done, count, arena);
-        health_note(job->health, HEALTH_DEPENDENCY_EVENT_SVC, ok);
-        if (!ok)
-            job->call_again_us = tk_mono_us() + CALL_PAUSE_US;
+        note_call(job, ok);
         done += count;
     }
 }
@@ -96,19 +125,35 @@ static bool expire_batch(struct expire_holds *job, bool *wrote)
     return ok;
 }
 
-/* One piece of a walk and everything it found. */
+/* What the walk found, for as long as it is worth while without another look. *done: all of it. */
+static bool expire_backlog(struct expire_holds *job, const atomic_bool *stopping, bool *wrote, bool *done)
+{
+    const struct backlog *backlog = expiry_store_backlog(job->store);
+    int64_t look_us = tk_mono_us() + LOOK_EVERY_US;
+    bool ok = true;
+    while (ok && backlog_untried(backlog) > 0 && tk_mono_us() < look_us && !atomic_load(stopping))
+        ok = expire_batch(job, wrote);
+    tk_metric_set(&undecided, (int64_t)backlog->tried);
+    *done = backlog_untried(backlog) == 0;
+    return ok;
+}
+
+/* A stretch of a walk and what it found. Unless all of that is done the walk stays where it was. */
 static bool expire_found(struct expire_holds *job, enum expiry_walk walk, const atomic_bool *stopping, bool *wrote,
                          bool *more)
 {
+    bool done;
     bool ok = expiry_store_scan(job->store, walk, more) == TK_OK;
     health_note(job->health, HEALTH_DEPENDENCY_POSTGRES, ok); /* a first run with a backlog may take minutes */
-    while (ok && expiry_store_untried(job->store) > 0) {
-        if (atomic_load(stopping))
-            return true; /* the walk stays where it was */
-        ok = expire_batch(job, wrote);
-    }
-    tk_metric_set(&undecided, (int64_t)expiry_store_undecided(job->store));
-    return ok && expiry_store_advance(job->store) == TK_OK;
+    if (!ok)
+        return false;
+    if (backlog_untried(expiry_store_backlog(job->store)) > (size_t)job->batch_size)
+        order_backlog(job);
+    ok = expire_backlog(job, stopping, wrote, &done);
+    if (ok && done)
+        return expiry_store_advance(job->store) == TK_OK;
+    *more = true;
+    return ok;
 }
 
 static bool walk(struct expire_holds *job, enum expiry_walk direction, const atomic_bool *stopping, bool *wrote)
@@ -133,7 +178,7 @@ static bool is_time_to_walk_again(struct expire_holds *job)
 static struct job_outcome finish(struct expire_holds *job, bool ok, bool wrote)
 {
     int64_t until_ms = PACE_NONE;
-    int64_t longest_ms = expiry_store_undecided(job->store) > 0 ? UNDECIDED_PAUSE_MS : job->interval_ms;
+    int64_t longest_ms = expiry_store_backlog(job->store)->tried > 0 ? UNDECIDED_PAUSE_MS : job->interval_ms;
     if (ok)
         ok = expiry_store_until_next(job->store, job->interval_ms, &until_ms) == TK_OK;
     health_note(job->health, HEALTH_DEPENDENCY_POSTGRES, ok);

@@ -38,6 +38,11 @@ const struct tk_pg_statement sql_session_list = {
     "session_list",
     "SELECT " SESSION_COLUMNS " FROM sessions WHERE session_id > $1::uuid ORDER BY session_id LIMIT $2::int8",
 };
+const struct tk_pg_statement sql_sessions_by_start = {
+    "sessions_by_start",
+    "SELECT s.session_id FROM unnest($1::uuid[]) AS u (id) JOIN sessions s ON s.session_id = u.id "
+    "ORDER BY s.start_time <= now(), s.start_time, s.session_id",
+};
 const struct tk_pg_statement sql_hall_exists = {
     "hall_exists",
     "SELECT hall_id FROM halls WHERE hall_id = $1::uuid",
@@ -69,6 +74,15 @@ void session_select(struct tk_pg_op *op, const struct tk_uuid *id)
 void session_list(struct tk_pg_op *op, const struct tk_uuid *after, int64_t limit)
 {
     statement_with_page(op, &sql_session_list, after, limit);
+}
+
+void sessions_by_start(struct tk_pg_op *op, const struct tk_uuid *ids, size_t count)
+{
+    struct tk_params *p = tk_pg_op_step(op, &sql_sessions_by_start);
+    tk_params_array_begin(p, TK_OID_UUID);
+    for (size_t i = 0; i < count; i++)
+        tk_params_array_uuid(p, &ids[i]);
+    tk_params_array_end(p);
 }
 
 struct session session_read(const PGresult *rows, int row)

@@ -27,6 +27,8 @@ struct session {
 void session_insert(struct tk_pg_op *op, const struct session *session);
 void session_select(struct tk_pg_op *op, const struct tk_uuid *id);
 void session_list(struct tk_pg_op *op, const struct tk_uuid *after, int64_t limit);
+/** The ids of those that exist: the next to begin first, those that have begun (by the database's clock) last. */
+void sessions_by_start(struct tk_pg_op *op, const struct tk_uuid *ids, size_t count);
 struct session session_read(const PGresult *rows, int row);
 
 #endif

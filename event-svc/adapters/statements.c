@@ -25,7 +25,7 @@ static const struct tk_pg_statement *const catalogue[] = {
     &sql_dead_letter_delete, &sql_dead_letter_replay, &sql_dead_letter_replay_all,
     &tk_sql_key_claim,       &tk_sql_key_keep,        &tk_sql_key_give_back,
     &tk_sql_key_look,        &sql_lineage_judge,      &sql_trail_seat,
-    &sql_trail_page,
+    &sql_trail_page,         &sql_sessions_by_start,
 };
 
 static const struct tk_pg_statement *const bulk[] = {

@@ -47,6 +47,7 @@ const struct tk_route event_routes[] = {
     {"POST", TK_SEAT_API_RESERVE_PATH, seats_reserve_batch, BODY | INTERNAL, TK_SEAT_API_MAX_BODY},
     {"POST", TK_SEAT_API_RELEASE_PATH, seats_release_batch, BODY | INTERNAL, TK_SEAT_API_MAX_BODY},
     {"GET", "/api/internal/sessions/{id}/pricing", sessions_pricing, INTERNAL, 0},
+    {"POST", TK_SEAT_API_SOONEST_PATH, sessions_soonest_first, BODY | INTERNAL, 0},
     {"GET", "/api/internal/seats/{session_id}/{seat_id}/history", seat_history_get, INTERNAL, 0},
     {"POST", "/api/internal/purge", purge_post, BODY | INTERNAL, 0},
     {"GET", "/api/internal/holds", holds_list, INTERNAL, 0},

@@ -20,7 +20,7 @@ tk_http_handler locations_create, locations_list, locations_get, halls_create, h
 /* hall_seats.c */
 tk_http_handler hall_seats_create, hall_seats_create_bulk, hall_seats_list;
 /* sessions.c */
-tk_http_handler sessions_create, sessions_list, sessions_get, sessions_pricing;
+tk_http_handler sessions_create, sessions_list, sessions_get, sessions_pricing, sessions_soonest_first;
 /* seat_maps.c */
 tk_http_handler session_seats_get, session_seat_map_get;
 /* availability.c */

@@ -1,5 +1,5 @@
 /*
- * /api/v1/sessions, and what a session costs.
+ * /api/v1/sessions, what a session costs, and which of many begin soonest.
  */
 #include "event-svc/adapters/sessions.h"
 #include "event-svc/app/service.h"
@@ -10,6 +10,7 @@
 #include "event-svc/http/routes.h"
 #include "shared/base/clock.h"
 #include "shared/base/money.h"
+#include "shared/contract/seat_api.h"
 
 struct session_body {
     struct tk_uuid event_id;
@@ -136,4 +137,48 @@ void sessions_pricing(struct tk_http_req *req)
 {
     struct event_service *service = req->app;
     query_get_one(req, service->catalogue, session_select, write_pricing);
+}
+
+/* --- soonest first ------------------------------------------------------------------------------------------------ */
+
+struct soonest_body {
+    const struct tk_json *session_ids;
+};
+
+static const struct tk_field soonest_fields[] = {
+    BODY_FIELD(soonest_body, session_ids, TK_FIELD_ARRAY, TK_FIELD_REQUIRED, 1, TK_SEAT_API_MAX_SESSIONS),
+};
+
+static void answer_soonest(struct query *query, const struct tk_pg_outcome *outcome)
+{
+    const PGresult *rows = outcome->rows[0];
+    struct tk_buf body = TK_BUF_INIT(QUERY_MAX_ANSWER);
+    struct tk_jsonw w = TK_JSONW(&body);
+    tk_jsonw_begin_object(&w, NULL);
+    tk_jsonw_begin_array(&w, "session_ids");
+    for (int row = 0; row < PQntuples(rows); row++) {
+        struct tk_uuid id = tk_row_uuid(rows, row, 0);
+        tk_jsonw_uuid(&w, NULL, &id);
+    }
+    tk_jsonw_end_array(&w);
+    tk_jsonw_end_object(&w);
+    tk_http_respond_json(query->req, 200, &body);
+}
+
+void sessions_soonest_first(struct tk_http_req *req)
+{
+    struct event_service *service = req->app;
+    struct soonest_body body = {0};
+    struct tk_json_errors errors = {.arena = &req->arena};
+    struct tk_uuid *ids;
+    size_t count;
+    if (tk_json_bind(req->json, "", soonest_fields, BODY_FIELD_COUNT(soonest_fields), &body, &errors) ||
+        tk_json_read_uuids(body.session_ids, "/session_ids", 1, TK_SEAT_API_MAX_SESSIONS, &req->arena, &ids, &count,
+                           &errors)) {
+        problem_invalid(req, &errors);
+        return;
+    }
+    struct query *query = query_new(req);
+    sessions_by_start(&query->op, ids, count);
+    query_run(query, service->catalogue, answer_soonest);
 }

@@ -1,5 +1,6 @@
 /**
- * event-svc's internal seat API as booking-svc uses it: many holds, of any sessions, in one call, one answer per hold.
+ * event-svc's internal seat API as booking-svc and its worker use it: many holds, of any sessions, in one call, one answer
+ * per hold.
  * The single-reservation endpoints of the same family (docs/SERVICE_INTEGRATION.md) share event-svc's code behind them.
  *
  *   POST /api/internal/seats/reserve-batch
@@ -14,6 +15,10 @@
  *     200 {"results": [{"reservation_id", "outcome": "released"}]}
  *
  * Results stand in the order of the request. Every hold is judged alone: one that fails never fails its neighbours.
+ *
+ *   POST /api/internal/sessions/soonest-first
+ *     {"session_ids": [uuid…]}
+ *     200 {"session_ids": [uuid…]}: those of them that exist, the next to begin first, those that have begun last
  */
 #ifndef TK_CONTRACT_SEAT_API_H
 #define TK_CONTRACT_SEAT_API_H
@@ -31,7 +36,9 @@
 
 #define TK_SEAT_API_RESERVE_PATH "/api/internal/seats/reserve-batch"
 #define TK_SEAT_API_RELEASE_PATH "/api/internal/seats/release-batch"
+#define TK_SEAT_API_SOONEST_PATH "/api/internal/sessions/soonest-first"
 #define TK_SEAT_API_MAX_ITEMS    256        /* holds or releases per call */
+#define TK_SEAT_API_MAX_SESSIONS 1000       /* to put in order per call */
 #define TK_SEAT_API_MAX_SEATS    100        /* seats per hold */
 #define TK_SEAT_API_MAX_BODY     (1u << 20) /* bytes */
 

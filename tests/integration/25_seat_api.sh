@@ -123,10 +123,36 @@ pricing_and_holds_are_listed() {
     expect_status 200
 }
 
+soonest_first() { # SESSION…
+    internal POST sessions/soonest-first "$(jq -n '{session_ids: $ARGS.positional}' --args "$@")"
+}
+
+sessions_stand_in_order() {
+    local late soon begun
+    open_session 1 1 100.00 '40 days'
+    late=$SESSION_ID
+    open_session 1 1 100.00 '1 day'
+    begun=$SESSION_ID
+    event_sql "UPDATE sessions SET start_time = now() - interval '1 hour' WHERE session_id = '$begun'"
+    open_session 1 1 100.00 '2 days'
+    soon=$SESSION_ID
+    soonest_first "$late" "$begun" "$NOBODY" "$soon"
+    expect_status 200
+    expect_json '.session_ids == $ARGS.positional' --args "$soon" "$late" "$begun"
+    soonest_first "$NOBODY"
+    expect_status 200
+    expect_json '.session_ids == []'
+    soonest_first
+    expect_problem 422 validation_failed /session_ids
+    soonest_first "$late" "$soon" "$late"
+    expect_problem 422 validation_failed /session_ids/2
+}
+
 check "check-availability names what is not available" availability_is_told
 check "reserve and release are idempotent by reservation; other seats under the same id are 422" hold_is_idempotent
 check "a refused reserve names each lost seat and holds nothing" lost_seats_are_named
 check "a release that overtakes its reserve wins" release_before_reserve_wins
 check "a release never frees a sold seat; confirm is idempotent" sold_seats_stay_sold
 check "a release by another reservation changes nothing" others_cannot_release
+check "sessions in the order in which they begin, begun ones last, unknown ones left out" sessions_stand_in_order
 check "pricing, overdue holds and health answer" pricing_and_holds_are_listed

@@ -17,10 +17,10 @@ back_to_one_worker() {
     quietly service_start booking-worker
 }
 
-# overdue_holds ROWS COLUMNS: a new session, each of its seats held by a user of its own and overdue.
+# overdue_holds ROWS COLUMNS [FROM NOW]: a new session, each of its seats held by a user of its own and overdue.
 overdue_holds() {
     local n=0 seat user
-    open_session "$1" "$2"
+    open_session "$1" "$2" 100.00 "${3:-30 days}"
     HOLDS=${#SEATS[@]}
     volley_open
     for seat in "${SEATS[@]}"; do
@@ -237,39 +237,124 @@ look_at_health() { # WORKER URL: leaves SLOWEST_LOOK
     [ "$took" -le "$SLOWEST_LOOK" ] || SLOWEST_LOOK=$took
 }
 
-# Small batches make the backlog last long enough for something to be sold meanwhile.
+# Small batches make the backlog last long enough for something to be sold meanwhile, and for a hold of a session that begins
+# sooner to become overdue.
 a_backlog_is_worked_off() {
-    local sale stale seats sold=0
-    open_session 10 10
+    local sale stale seats newcomer sold=0
+    open_session 10 10 100.00 '2 days'
     seats=("${SEATS[@]}") sale=$SESSION_ID
     overdue_holds 30 100
     stale=$SESSION_ID SLOWEST=0 SLOWEST_LOOK=0
+    SESSION_ID=$sale
+    RESERVE_URL=$SHORT_URL reserve "$(uuid)" "${seats[99]}"
+    expect_status 201
+    newcomer=$RESERVATION_ID SESSION_ID=$stale
     quietly instance_start booking-worker EXPIRY_BATCH_SIZE=5
     expect_between "stale holds left when the worker answered" "$(overdue_left)" 1 "$HOLDS"
-    while [ "$sold" -lt 100 ] && [ "$(overdue_left)" -gt 0 ]; do
+    while [ "$sold" -lt 99 ] && [ "$(overdue_left)" -gt 0 ]; do
         look_at_health "$INSTANCE_URL"
         SESSION_ID=$sale
         sell_one "${seats[sold]}"
         SESSION_ID=$stale
         sold=$((sold + 1))
     done
-    expect_between "sold before the backlog was gone" "$sold" 5 100
+    expect_between "sold before the backlog was gone" "$sold" 5 99
     expect_between "milliseconds of the slowest sale" "$SLOWEST" 0 2000
     expect_between "milliseconds of the slowest look at /health" "$SLOWEST_LOOK" 0 1000
     eventually 60 "stale holds" 0 overdue_left
     eventually 10 "seats" "$HOLDS" seats_with_status "$SESSION_ID" available
     expect "expired after a younger one" "$(older_ones_left_behind)" 0
+    eventually 5 "the newcomer's seat" available seat_status "${seats[99]}"
+    expect "the newcomer did not wait for the backlog" "$(expired_in_between "$newcomer" "$stale")" t
     eventually 20 "sold seats" "$sold" seats_with_status "$sale" sold
     expect_verified
 }
 
-# The oldest go first: how many were expired by a later transaction than one whose deadline was later.
+# RESERVATION SESSION → t unless the reservation had to wait until all of the session was expired. A backlog that was gone soon
+# after the reservation's deadline shows nothing.
+expired_in_between() {
+    booking_sql "SELECT last.at > h.at OR last.at < r.expiry_time + interval '2 seconds'
+        FROM reservations r JOIN reservation_history h ON h.reservation_id = r.id AND h.to_status = 'expired',
+            (SELECT max(h.at) AS at FROM reservations r JOIN reservation_history h ON h.reservation_id = r.id
+                WHERE r.session_id = '$2' AND h.to_status = 'expired') AS last WHERE r.id = '$1'"
+}
+
+# The oldest go first within a session: how many were expired by a later transaction than one whose deadline was later.
 older_ones_left_behind() {
     booking_sql "SELECT count(*) FROM (
         SELECT h.at, min(h.at) OVER (ORDER BY r.expiry_time DESC GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS younger
         FROM reservations r JOIN reservation_history h ON h.reservation_id = r.id AND h.to_status = 'expired'
         WHERE r.session_id = '$SESSION_ID') AS expiries WHERE at > younger"
 }
+
+# --- soonest session first --------------------------------------------------------------------------------------------
+
+# FIRST THEN → how many holds of THEN were expired by an earlier transaction than the last one of FIRST
+ahead_of() {
+    booking_sql "SELECT count(*) FROM reservations r JOIN reservation_history h ON h.reservation_id = r.id
+        WHERE r.session_id = '$2' AND h.to_status = 'expired' AND h.at < (SELECT max(h.at) FROM reservations r
+            JOIN reservation_history h ON h.reservation_id = r.id WHERE r.session_id = '$1' AND h.to_status = 'expired')"
+}
+
+overdue_in() { # SESSION…
+    local list
+    list=$(printf ",'%s'" "$@")
+    booking_sql "SELECT count(*) FROM reservations WHERE session_id IN (${list#,}) AND status = 'active'"
+}
+
+# The later a session begins the older are its holds, and the oldest are of one that has begun.
+soonest_session_first() {
+    local begun late middle soon
+    overdue_holds 10 20 '1 day'
+    begun=$SESSION_ID
+    event_sql "UPDATE sessions SET start_time = now() - interval '1 hour' WHERE session_id = '$begun'"
+    overdue_holds 10 20 '40 days'
+    late=$SESSION_ID
+    overdue_holds 10 20 '20 days'
+    middle=$SESSION_ID
+    overdue_holds 10 20 '2 days'
+    soon=$SESSION_ID
+    quietly instance_start booking-worker EXPIRY_BATCH_SIZE=50
+    eventually 30 "overdue holds" 0 overdue_in "$begun" "$late" "$middle" "$soon"
+    expect "holds expired ahead of a session that begins sooner" \
+        "$(ahead_of "$soon" "$middle") $(ahead_of "$middle" "$late") $(ahead_of "$late" "$begun")" "0 0 0"
+    expect_between "holds of the last session expired after the first" "$(ahead_of "$begun" "$soon")" 150 200
+    eventually 10 "seats" 200 seats_with_status "$begun" available
+    expect_verified
+}
+
+# Two workers that put the same backlog into the same order: each skips what the other has in hand.
+soonest_session_first_with_two() {
+    overdue_holds 10 40 '40 days'
+    local late=$SESSION_ID
+    overdue_holds 10 40 '2 days'
+    local soon=$SESSION_ID first
+    spy_open
+    quietly instance_start booking-worker EXPIRY_BATCH_SIZE=5
+    first=$INSTANCE_URL
+    quietly instance_start booking-worker EXPIRY_BATCH_SIZE=5
+    eventually 30 "overdue holds" 0 overdue_in "$late" "$soon"
+    expect "holds expired by both" $(($(expired_by "$first") + $(expired_by "$INSTANCE_URL"))) 800
+    expect_expired_once
+    spy_close
+    expect_verified
+}
+
+# Without event-svc nobody knows: the oldest go first, and the messages free the seats.
+oldest_first_without_event_svc() {
+    local late soon
+    overdue_holds 10 20 '40 days'
+    late=$SESSION_ID
+    overdue_holds 10 20 '2 days'
+    soon=$SESSION_ID
+    quietly instance_start booking-worker EXPIRY_BATCH_SIZE=50 EVENT_SERVICE_URL="http://127.0.0.1:$(free_port)"
+    eventually 30 "overdue holds" 0 overdue_in "$late" "$soon"
+    expect "holds expired ahead of older ones" "$(ahead_of "$late" "$soon")" 0
+    eventually 20 "seats of both" "200 200" free_in_both "$late" "$soon"
+    expect_verified
+}
+
+free_in_both() { echo "$(seats_with_status "$1" available) $(seats_with_status "$2" available)"; }
 
 if [ "$PRIVATE" = yes ]; then
     without_a_worker
@@ -281,6 +366,15 @@ if [ "$PRIVATE" = yes ]; then
     without_a_worker
     check "no worker: an overdue hold cannot be confirmed all the same" too_late_without_a_worker
     check "3,000 stale holds: the worker answers at once, oldest first, sales go on, all seats come back" a_backlog_is_worked_off
+    back_to_one_worker
+    without_a_worker
+    check "stale holds of four sessions: the soonest session first, the one that has begun last" soonest_session_first
+    back_to_one_worker
+    without_a_worker
+    check "two workers, two sessions: each hold expires once" soonest_session_first_with_two
+    back_to_one_worker
+    without_a_worker
+    check "stale holds of two sessions, event-svc away: the oldest first" oldest_first_without_event_svc
     back_to_one_worker
 else
     skip "workers that sleep or were away" "breaks parts of the stack; --private does it"

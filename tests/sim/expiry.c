@@ -1,6 +1,7 @@
 /*
  * Expiring holds: the two walks of booking-worker/adapters/expiry_store.c, its transaction, which stays open between calls,
- * and the release of the seats (app/expire_holds.c).
+ * and the release of the seats (app/expire_holds.c). Which holds of a backlog go first is nothing but order: here the
+ * youngest.
  */
 #include <string.h>
 
@@ -11,7 +12,10 @@
 #define CALL_PAUSE    (2 * SECOND)
 #define SCAN_ROWS     6 /* small, so that walks are cut off in the middle */
 #define SCAN_ROWS_MAX 256
+#define SCAN_PIECES   3
+#define BACKLOG_HOLDS 12
 #define EXPIRE_BATCH  4
+#define LOOK_EVERY    SECOND
 
 struct job_call;
 
@@ -65,7 +69,7 @@ static void apply_scan(struct call *call)
     struct job_call *job = (struct job_call *)call;
     const struct worker *w = job->w;
     const int64_t now = sim.mutant == MUTANT_EXPIRE_EARLY ? call->now + sim.processes[w->process].skew : call->now;
-    const int64_t from = w->walk == ONCE_MORE && w->again_from != NEVER ? w->again_from : sim.expiry_mark;
+    const int64_t from = w->walks[w->walk].from != NEVER ? w->walks[w->walk].from : sim.expiry_mark;
     const int limit = w->walks[w->walk].rows;
     int seen = 0, first = first_from(from);
     job->count = 0;
@@ -90,8 +94,21 @@ static void list_add(struct worker *w, int id)
 }
 
 static void expire_next(struct worker *w);
+static void scan_piece(struct worker *w);
 
-/* read_scan() */
+static void expire_backlog(struct worker *w)
+{
+    w->tried = 0;
+    for (int i = 0, k = w->count - 1; w->count > EXPIRE_BATCH && i < k; i++, k--) { /* order_backlog() */
+        const int id = w->ids[i];
+        w->ids[i] = w->ids[k];
+        w->ids[k] = id;
+    }
+    w->look_at = sim.now + LOOK_EVERY;
+    expire_next(w);
+}
+
+/* read_piece() */
 static void on_scanned(struct call *call)
 {
     struct job_call *job = (struct job_call *)call;
@@ -107,15 +124,31 @@ static void on_scanned(struct call *call)
     w->walks[w->walk].end = job->end;
     const bool longer = job->full && job->one_moment && w->walks[w->walk].rows < SCAN_ROWS_MAX;
     w->walks[w->walk].rows = longer ? w->walks[w->walk].rows * 2 : SCAN_ROWS;
-    w->tried = 0;
-    expire_next(w);
+    if (w->walk == FORWARD)
+        w->walks[FORWARD].from = job->end;
+    w->pieces++;
+    if (w->walk == FORWARD && job->full && w->pieces < SCAN_PIECES && w->count - w->tried < BACKLOG_HOLDS)
+        scan_piece(w);
+    else
+        expire_backlog(w);
 }
 
-static void start_walk(struct worker *w, enum walk walk)
+static void scan_piece(struct worker *w)
 {
     struct job_call *job = job_new(w);
-    w->walk = walk;
     db_start(&job->call, w->process, BOOKING_DB, NOBODY, apply_scan, on_scanned, WORKER_DB_TIMEOUT);
+}
+
+/* expiry_store_scan() */
+static void scan(struct worker *w, enum walk walk)
+{
+    w->walk = walk;
+    w->pieces = 0;
+    w->walks[walk].more = true;
+    if (walk == FORWARD && w->count - w->tried >= BACKLOG_HOLDS)
+        expire_backlog(w);
+    else
+        scan_piece(w);
 }
 
 /* --- expiry: the transaction ------------------------------------------------------------------------------------- */
@@ -218,7 +251,7 @@ static void give_up_transaction(struct worker *w)
     worker_job_ends(w);
 }
 
-/* list_settle() */
+/* backlog_settle(), but for the order of those that stay */
 static void settle_list(struct worker *w, const struct job_call *job)
 {
     const int first = w->tried;
@@ -301,10 +334,10 @@ static void apply_advance(struct call *call)
 static void walk_ends(struct worker *w)
 {
     if (w->walks[w->walk].more) {
-        start_walk(w, w->walk);
+        scan(w, w->walk);
     } else if (w->walk == FORWARD && sim.now - w->walked_again >= SECOND) {
         w->walked_again = sim.now;
-        start_walk(w, ONCE_MORE);
+        scan(w, ONCE_MORE);
     } else {
         worker_job_ends(w);
     }
@@ -313,17 +346,19 @@ static void walk_ends(struct worker *w)
 static void on_advanced(struct call *call)
 {
     struct worker *w = ((struct job_call *)call)->w;
-    if (call->step == TK_STEP_OK)
-        walk_ends(w);
-    else
+    if (call->step != TK_STEP_OK) {
         worker_job_ends(w);
+        return;
+    }
+    w->walks[FORWARD].from = NEVER;
+    walk_ends(w);
 }
 
 static void advance(struct worker *w)
 {
     struct job_call *job = job_new(w);
     if (w->walk == ONCE_MORE) {
-        w->again_from = w->walks[ONCE_MORE].full ? w->walks[ONCE_MORE].end : w->walks[ONCE_MORE].end - AGAIN;
+        w->walks[ONCE_MORE].from = w->walks[ONCE_MORE].full ? w->walks[ONCE_MORE].end : w->walks[ONCE_MORE].end - AGAIN;
         walk_ends(w);
         return;
     }
@@ -338,6 +373,10 @@ static void expire_next(struct worker *w)
         advance(w);
         return;
     }
+    if (sim.now >= w->look_at) {
+        scan(w, w->walk);
+        return;
+    }
     struct job_call *job = job_new(w);
     job->count = untried < EXPIRE_BATCH ? untried : EXPIRE_BATCH;
     memcpy(job->ids, &w->ids[w->tried], (size_t)job->count * sizeof(job->ids[0]));
@@ -346,12 +385,12 @@ static void expire_next(struct worker *w)
 
 void worker_expire(struct worker *w)
 {
-    start_walk(w, FORWARD);
+    scan(w, FORWARD);
 }
 
 void worker_expiry_reset(struct worker *w)
 {
     close_transaction(transaction_of(w->process));
     w->walks[FORWARD].rows = w->walks[ONCE_MORE].rows = SCAN_ROWS;
-    w->again_from = NEVER;
+    w->walks[FORWARD].from = w->walks[ONCE_MORE].from = NEVER;
 }

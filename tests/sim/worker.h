@@ -15,15 +15,17 @@ enum walk { FORWARD, ONCE_MORE };
 struct worker {
     int process;
     int64_t expire_at, sweep_at, settle_at;
-    /* expiry_store.c: ids[0 … tried) are undecided, ids[tried … count) wait for their turn */
+    /* backlog.h: ids[0 … tried) are undecided, ids[tried … count) wait for their turn */
     int ids[IDS], count, tried;
+    /* expiry_store.c */
     enum walk walk;
     struct {
         int rows;
-        int64_t end;
+        int64_t from, end;
         bool full, more;
     } walks[2];
-    int64_t again_from, walked_again, call_again;
+    int pieces;
+    int64_t look_at, walked_again, call_again;
     /* sweep_orphans.c */
     int64_t cursor, reemitted_since;
     int cursor_id;

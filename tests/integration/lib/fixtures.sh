@@ -49,10 +49,11 @@ session_json() { # PRICE START END → body for POST /sessions in HALL_ID
         "$EVENT_ID" "$HALL_ID" "$2" "$3" "$1"
 }
 
-# open_session ROWS COLUMNS [PRICE]: a new hall with one session; SESSION_ID, and SEATS in natural order.
+# open_session ROWS COLUMNS [PRICE] [FROM NOW]: a new hall with one session; SESSION_ID, and SEATS in natural order.
 open_session() {
+    local start=${4:-30 days}
     open_hall "$1" "$2"
-    create /api/v1/sessions "$(session_json "${3:-100.00}" "$(from_now '30 days')" "$(from_now '30 days 3 hours')")" session_id
+    create /api/v1/sessions "$(session_json "${3:-100.00}" "$(from_now "$start")" "$(from_now "$start 3 hours")")" session_id
     SESSION_ID=$ID
     get "$EVENT_URL/api/v1/sessions/$SESSION_ID/seats"
     mapfile -t SEATS < <(json '.[].session_seat_id')
