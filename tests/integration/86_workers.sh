@@ -89,7 +89,7 @@ spy_close() {
 gate_shut() {
     local answer
     coproc GATE { psql -XAtq "$BOOKING_DATABASE_URL" 2>&1; }
-    echo "BEGIN; INSERT INTO reservation_history (reservation_id, revision, to_status, actor)
+    echo "SET idle_in_transaction_session_timeout = 0; BEGIN; INSERT INTO reservation_history (reservation_id, revision, to_status, actor)
         SELECT id, 2, 'expired', 'gate' FROM reservations WHERE session_id = '$SESSION_ID'; SELECT 'shut';" >&"${GATE[1]}"
     read -r -t 5 answer <&"${GATE[0]}"
     expect "the gate" "$answer" shut
@@ -249,7 +249,7 @@ a_backlog_is_worked_off() {
     RESERVE_URL=$SHORT_URL reserve "$(uuid)" "${seats[99]}"
     expect_status 201
     newcomer=$RESERVATION_ID SESSION_ID=$stale
-    quietly instance_start booking-worker EXPIRY_BATCH_SIZE=5
+    quietly instance_start booking-worker EXPIRY_BATCH_SIZE=2
     expect_between "stale holds left when the worker answered" "$(overdue_left)" 1 "$HOLDS"
     while [ "$sold" -lt 99 ] && [ "$(overdue_left)" -gt 0 ]; do
         look_at_health "$INSTANCE_URL"
