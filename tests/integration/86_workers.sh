@@ -89,7 +89,7 @@ spy_close() {
 gate_shut() {
     local answer
     coproc GATE { psql -XAtq "$BOOKING_DATABASE_URL" 2>&1; }
-    echo "SET idle_in_transaction_session_timeout = 0; BEGIN; INSERT INTO reservation_history (reservation_id, revision, to_status, actor)
+    echo "BEGIN; INSERT INTO reservation_history (reservation_id, revision, to_status, actor)
         SELECT id, 2, 'expired', 'gate' FROM reservations WHERE session_id = '$SESSION_ID'; SELECT 'shut';" >&"${GATE[1]}"
     read -r -t 5 answer <&"${GATE[0]}"
     expect "the gate" "$answer" shut
@@ -112,6 +112,16 @@ batches_at_gate() {
 
 backend_state() { # PID → text, empty when it is gone
     booking_sql "SELECT state FROM pg_stat_activity WHERE pid = $1"
+}
+
+# One thread takes the signal and tells the others: on a busy machine a job's thread may work on for milliseconds.
+put_to_sleep() { # PID
+    kill -s STOP "$1"
+    eventually 5 "states of its threads" T thread_states "$1"
+}
+
+thread_states() { # PID
+    awk '/^State:/ { print $2 }' "/proc/$1/task"/*/status | sort -u | xargs
 }
 
 worker_named() { # NAME
@@ -139,7 +149,7 @@ asleep_in_a_batch() {
     wakeful=$INSTANCE_URL
     eventually 15 "batches of both under way" "1 1" batches_at_gate
     backend=$(batch_at_gate sleeper)
-    kill -s STOP "$sleeper_pid"
+    put_to_sleep "$sleeper_pid"
     gate_open
     eventually 4 "the sleeper's transaction" "idle in transaction" backend_state "$backend"
     expect_between "holds still in its hands" "$(overdue_left)" 1 "$HOLDS"
@@ -180,11 +190,11 @@ released_too_late() {
     spy_open
     quietly instance_start event-svc
     event=$INSTANCE_URL event_pid=$INSTANCE_PID
-    kill -s STOP "$event_pid"
+    put_to_sleep "$event_pid"
     quietly instance_start booking-worker EVENT_SERVICE_URL="$event"
     sleeper_pid=$INSTANCE_PID
     eventually 5 "holds the sleeper expired" "$HOLDS" expired_by "$INSTANCE_URL"
-    kill -s STOP "$sleeper_pid"
+    put_to_sleep "$sleeper_pid"
     quietly instance_start booking-worker
     eventually 30 "seats" "$HOLDS" seats_with_status "$SESSION_ID" available
     for n in 1 2 3 4; do
