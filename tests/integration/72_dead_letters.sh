@@ -76,6 +76,20 @@ bytes_are_described() {
     expect_problem 404 not_found
 }
 
+# Who publishes may write the broker's headers himself: a death in the year 33658 could be stored, but never be told.
+forged_deaths_are_no_deaths() {
+    local forged='{"x-delivery-count": -7, "x-death": [{"count": 4000000000000000000, "time": 999999999999,
+        "queue": "nowhere", "reason": "rejected", "exchange": "", "routing-keys": ["x"]}]}'
+    expect "routed" "$(broker_publish reservation.confirmed 'forged' "$forged")" true
+    eventually 5 "letters" 1 dead_letters_like 'forged'
+    dead_letter_api GET
+    expect_status 200
+    expect_json '.data[-1].delivery_count == 0 and (.data[-1].first_death_time == null or
+        (.data[-1].first_death_time | startswith("2")))'
+    dead_letter_api DELETE "/$(dead_letters GET '?limit=200' | jq -r '.data[] | select(.body == "forged").id')"
+    expect_status 204
+}
+
 persistent_poison_comes_back() {
     dead_letter_api POST "/$LETTER/replay"
     expect_status 202
@@ -159,6 +173,7 @@ if [ "$PRIVATE" = yes ]; then
     check "unknown ids and bad pages are refused and change nothing" bad_requests_change_nothing
     check "poison is described: reason, error, key, time, body; gauge and health tell" poison_is_described
     check "3 MB of zeros: base64 of its beginning, cannot be replayed, can be deleted" bytes_are_described
+    check "forged headers about deaths are not believed" forged_deaths_are_no_deaths
     check "poison that is replayed comes back as a new letter, neighbours unharmed" persistent_poison_comes_back
     check "a confirmation that came before its hold is applied by replay-all" a_replay_repairs
     check "a replay outlives the broker's absence and a kill -9" a_replay_survives

@@ -33,11 +33,11 @@ broker_remember() {
     BROKER_ACKED=$(broker_counter "$BROKER_QUEUE" ack)
 }
 
-broker_publish() { # ROUTING_KEY PAYLOAD → true when it reached a queue
+broker_publish() { # ROUTING_KEY PAYLOAD [HEADERS] → true when it reached a queue
     local envelope
-    envelope=$(jq -n --arg key "$1" --arg payload "$2" \
-        '{properties: {delivery_mode: 2, content_type: "application/json"}, routing_key: $key, payload: $payload,
-          payload_encoding: "string"}')
+    envelope=$(jq -n --arg key "$1" --arg payload "$2" --argjson headers "${3:-{\}}" \
+        '{properties: {delivery_mode: 2, content_type: "application/json", headers: $headers}, routing_key: $key,
+          payload: $payload, payload_encoding: "string"}')
     broker POST "exchanges/%2F/$BROKER_EXCHANGE/publish" "$envelope" | jq -r .routed
 }
 
