@@ -238,6 +238,7 @@ static enum tk_err open_http(struct server *server)
         .unlimited_networks = &config->limits.exempt_networks,
         .internal_api_key = config->access.internal_api_key,
         .internal_bind = config->access.internal_bind,
+        .internal_api_key_previous = config->access.internal_api_key_previous,
         .auth = server->auth,
         .tls_cert = config->tls_cert,
         .tls_key = config->tls_key,

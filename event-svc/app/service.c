@@ -222,6 +222,7 @@ static enum tk_err open_server(struct event_service *service, const struct tk_ro
         .internal_bind = config->access.internal_bind,
         .auth = service->auth,
         .tls_cert = config->tls_cert,
+        .internal_api_key_previous = config->access.internal_api_key_previous,
         .tls_key = config->tls_key,
         .app = service,
         .is_overloaded = is_read_only,

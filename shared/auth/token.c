@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "shared/auth/subject.h"
 #include "shared/json/reader.h"
 
 #define MAX_SIGNATURE 1024 /* bytes: 8192-bit RSA */
@@ -145,7 +146,8 @@ static enum tk_err check_claims(const struct tk_json *claims, const struct tk_to
         return refuse(why, "the token is from another issuer");
     if (!is_listed(tk_json_get(claims, "aud"), rules->audience))
         return refuse(why, "the token is for another audience");
-    out->has_user = tk_uuid_parse(text_of(claims, "sub"), &out->user_id) == TK_OK;
+    if (tk_subject_user(tk_slice_of(rules->issuer), text_of(claims, "sub"), &out->user_id))
+        return refuse(why, "the token names nobody: it has no sub");
     out->scopes = read_scopes(rules, tk_json_get(claims, "scope")) | read_scopes(rules, tk_json_get(claims, "scp"));
     return check_times(claims, rules, now_s, out, why);
 }

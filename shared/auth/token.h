@@ -25,8 +25,7 @@ struct tk_token_rules {
 };
 
 struct tk_identity {
-    struct tk_uuid user_id; /* `sub` when it is a UUID */
-    bool has_user;
+    struct tk_uuid user_id; /* of `iss` and `sub`, see subject.h */
     unsigned scopes;
     int64_t valid_until_s; /* Unix seconds: `exp` plus the leeway */
 };

@@ -40,6 +40,16 @@ static bool check_keys(const struct tk_access_settings *s, FILE *out)
                     "JWT_SECRET: expected 32 bytes at least, and none of the examples");
 }
 
+/** A second key is for the time in which the first one changes; alone it would look like a lock and be none. */
+static bool check_second_key(const struct tk_access_settings *s, FILE *out)
+{
+    size_t len = strlen(s->internal_api_key_previous);
+    return complain(out, len == 0 || s->internal_api_key[0] != '\0',
+                    "INTERNAL_API_KEY_PREVIOUS: only together with INTERNAL_API_KEY") &&
+           complain(out, !tk_access_is_jwt(s) || len == 0 || len >= API_KEY_MIN,
+                    "INTERNAL_API_KEY_PREVIOUS: expected 16 bytes at least");
+}
+
 static bool check_internal(const struct tk_access_settings *s, const struct tk_http_address *bind, FILE *out)
 {
     size_t len = strlen(s->internal_api_key);
@@ -55,6 +65,7 @@ enum tk_err tk_access_check(const struct tk_access_settings *s, FILE *out)
     struct tk_http_address bind = {0};
     bool fine = s->internal_bind[0] == '\0' || tk_http_address_parse(s->internal_bind, &bind) == TK_OK;
     fine = complain(out, fine, "INTERNAL_BIND: expected host:port or unix:/path");
+    fine &= check_second_key(s, out);
     if (tk_access_is_jwt(s) && fine) {
         fine = check_keys(s, out);
         fine &= complain(out, s->jwt_issuer[0] != '\0', "JWT_ISSUER: AUTH_MODE=jwt needs it");
@@ -71,6 +82,9 @@ enum tk_err tk_access_open(const struct tk_access_settings *s, const char *servi
     if (s->internal_api_key[0] == '\0')
         tk_log(TK_LOG_WARNING, "internal routes are open: INTERNAL_API_KEY is not set", TK_KV_STR("service", service),
                TK_KV_STR("listener", s->internal_bind[0] != '\0' ? s->internal_bind : "public"));
+    if (s->internal_api_key_previous[0] != '\0')
+        tk_log(TK_LOG_WARNING, "two internal keys are accepted: INTERNAL_API_KEY_PREVIOUS is set",
+               TK_KV_STR("service", service));
     if (!tk_access_is_jwt(s)) {
         tk_log(TK_LOG_WARNING,
                "AUTH_MODE=dev: X-User-ID is trusted as it comes and no rights are checked; not for production",

@@ -19,6 +19,7 @@ struct tk_access_settings {
     int64_t jwt_leeway_s;
     int64_t jwt_cache_tokens;
     const char *internal_api_key;
+    const char *internal_api_key_previous; /* accepted, never sent */
     const char *internal_bind;
 };
 
@@ -35,6 +36,8 @@ struct tk_access_settings {
         "INTERNAL_API_KEY", base, internal_api_key, 255,                                                                   \
         "Internal routes require it as X-Internal-Api-Key, and calls to other services carry it; empty: they are open.",   \
         1),                                                                                                                \
+        TK_ACCESS_TEXT("INTERNAL_API_KEY_PREVIOUS", base, internal_api_key_previous, 255,                                  \
+                       "While the key changes: a second one that internal routes accept; calls never carry it.", 1),       \
         TK_ACCESS_TEXT(                                                                                                    \
             "INTERNAL_BIND", base, internal_bind, 300,                                                                     \
             "Listener of its own for internal routes and /metrics, host:port or unix:/path; empty: they are on PORT.", 0), \

@@ -1,7 +1,7 @@
 /*
  * Who is asking, and may they?
  *
- *   without tokens (AUTH_MODE=dev)  X-User-ID is believed, no rights are checked.
+ *   without tokens (AUTH_MODE=dev)  X-User-ID is believed, no rights are checked. One that is no UUID, or nil, is nobody's.
  *   with tokens (AUTH_MODE=jwt)     Authorization: Bearer (RFC 6750); X-User-ID is not looked at. A route that needs nobody
  *                                   does not look at the token either: browsing costs no signature.
  *
@@ -9,6 +9,7 @@
  */
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "shared/base/clock.h"
@@ -16,13 +17,21 @@
 
 #define CHALLENGE "Bearer realm=\"ticketing\"" /* RFC 6750 section 3 */
 
+static bool is_key(struct tk_slice given, struct tk_slice key)
+{
+    return key.len > 0 && given.len == key.len && CRYPTO_memcmp(given.ptr, key.ptr, key.len) == 0;
+}
+
 bool tk_http_check_internal_key(struct tk_http_req_private *request)
 {
-    struct tk_slice key = tk_slice_of(request->server->config.internal_api_key);
-    struct tk_slice given = request->seen.internal_key;
+    const struct tk_http_config *config = &request->server->config;
+    struct tk_slice key = tk_slice_of(config->internal_api_key);
     if ((request->pub.route->flags & TK_ROUTE_INTERNAL) == 0 || key.len == 0)
         return true;
-    if (given.len == key.len && CRYPTO_memcmp(given.ptr, key.ptr, key.len) == 0)
+    /* Both are compared, whatever the first comparison says: time does not tell which key it was, or how much of it. */
+    const bool current = is_key(request->seen.internal_key, key);
+    const bool previous = is_key(request->seen.internal_key, tk_slice_of(config->internal_api_key_previous));
+    if (current | previous)
         return true;
     tk_http_problem(&request->pub, &TK_PROBLEM_FORBIDDEN, "X-Internal-Api-Key is missing or wrong");
     return false;
@@ -30,11 +39,22 @@ bool tk_http_check_internal_key(struct tk_http_req_private *request)
 
 /* --- X-User-ID ------------------------------------------------------------------------------------------------------ */
 
+/** Who is nobody may have no key in common with somebody, so a header that names no one user is refused where it counts. */
+static bool wants_user(const struct tk_http_req_private *request)
+{
+    const struct tk_route *route = request->pub.route;
+    if ((route->flags & TK_ROUTE_USER) != 0)
+        return true;
+    return request->seen.user_id.ptr != NULL && (route->flags & TK_ROUTE_INTERNAL) == 0 &&
+           ((route->flags & TK_ROUTE_USER_IF_JWT) != 0 || strcmp(route->method, "POST") == 0);
+}
+
 static bool believe_header(struct tk_http_req_private *request)
 {
     request->pub.has_user = request->seen.user_id.ptr != NULL && !request->seen.user_id_twice &&
-                            tk_uuid_parse(request->seen.user_id, &request->pub.user_id) == TK_OK;
-    if ((request->pub.route->flags & TK_ROUTE_USER) == 0 || request->pub.has_user)
+                            tk_uuid_parse(request->seen.user_id, &request->pub.user_id) == TK_OK &&
+                            !tk_uuid_is_nil(&request->pub.user_id);
+    if (request->pub.has_user || !wants_user(request))
         return true;
     tk_http_problem(&request->pub, &TK_PROBLEM_NO_IDENTITY, "X-User-ID must be a UUID");
     return false;
@@ -92,10 +112,8 @@ static bool check_rights(struct tk_http_req_private *request, const struct tk_id
 {
     unsigned flags = request->pub.route->flags;
     unsigned missing = TK_ROUTE_SCOPES_OF(flags) & ~identity->scopes;
-    request->pub.has_user = identity->has_user;
+    request->pub.has_user = true;
     request->pub.user_id = identity->user_id;
-    if ((flags & (TK_ROUTE_USER | TK_ROUTE_USER_IF_JWT)) != 0 && !identity->has_user)
-        return refuse_token(request, "the token names no user: sub is not a UUID");
     return missing == 0 || refuse_scope(request, missing);
 }
 

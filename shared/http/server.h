@@ -74,6 +74,7 @@ struct tk_http_config {
     const char *internal_api_key;                      /* "" or NULL: internal routes are open */
     const char *internal_bind;                         /* "" or NULL: no internal listener, else see address.h */
     struct tk_auth *auth;                              /* users come from bearer tokens; NULL: X-User-ID is trusted */
+    const char *internal_api_key_previous;             /* accepted as well; "" or NULL: there is none */
     const char *tls_cert; /* PEM files of certificate chain and key, for TCP listeners; "" or NULL: plain HTTP */
     const char *tls_key;
     void *app; /* handed to handlers as req->app */

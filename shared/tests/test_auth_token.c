@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shared/auth/subject.h"
 #include "shared/auth/token.h"
 #include "shared/tests/token_fixture.h"
 
-#define HEADER        "{\"alg\":\"HS256\",\"typ\":\"JWT\"}"
-#define BARE(members) "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":\"" TOKEN_AUDIENCE "\",\"sub\":\"" TOKEN_USER "\"," members "}"
+#define HEADER          "{\"alg\":\"HS256\",\"typ\":\"JWT\"}"
+#define TOKEN_ROBOT_ID  "36d1dd21-9c1f-596a-8e20-a4a078ef1156"
+#define NOBODY(members) "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":\"" TOKEN_AUDIENCE "\"," members "}"
+#define BARE(members)   "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":\"" TOKEN_AUDIENCE "\",\"sub\":\"" TOKEN_USER "\"," members "}"
 
 static const char *const SCOPES[TK_SCOPES_MAX] = {"catalog:write", "pricing:write"};
 static const struct tk_token_rules RULES = {
@@ -60,7 +63,8 @@ static const struct token_case TOKENS[] = {
     {true, HEADER, BARE("\"exp\":1799999971")},
     {true, HEADER, TOKEN_CLAIMS(",\"nbf\":1800000030")},
     {true, HEADER, TOKEN_CLAIMS(",\"unknown\":{\"deep\":[1,2,{\"a\":null}]}")},
-    {true, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":[\"x\",\"" TOKEN_AUDIENCE "\"],\"exp\":1800003600}"},
+    {true, HEADER,
+     "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":[\"x\",\"" TOKEN_AUDIENCE "\"],\"exp\":1800003600,\"sub\":\"x\"}"},
     /* time */
     {false, HEADER, BARE("\"exp\":1799999970")},
     {false, HEADER, BARE("\"iat\":1")},
@@ -76,14 +80,14 @@ static const struct token_case TOKENS[] = {
     {false, HEADER, TOKEN_CLAIMS(",\"nbf\":1800000031")},
     {false, HEADER, TOKEN_CLAIMS(",\"nbf\":\"1\"")},
     /* issuer and audience */
-    {false, HEADER, "{\"aud\":\"" TOKEN_AUDIENCE "\",\"exp\":1800003600}"},
-    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "/\",\"aud\":\"" TOKEN_AUDIENCE "\",\"exp\":1800003600}"},
-    {false, HEADER, "{\"iss\":[\"" TOKEN_ISSUER "\"],\"aud\":\"" TOKEN_AUDIENCE "\",\"exp\":1800003600}"},
-    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"exp\":1800003600}"},
-    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":\"ticket\",\"exp\":1800003600}"},
-    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":\"ticketing2\",\"exp\":1800003600}"},
-    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":[[\"ticketing\"]],\"exp\":1800003600}"},
-    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":{\"ticketing\":1},\"exp\":1800003600}"},
+    {false, HEADER, "{\"aud\":\"" TOKEN_AUDIENCE "\",\"exp\":1800003600,\"sub\":\"x\"}"},
+    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "/\",\"aud\":\"" TOKEN_AUDIENCE "\",\"exp\":1800003600,\"sub\":\"x\"}"},
+    {false, HEADER, "{\"iss\":[\"" TOKEN_ISSUER "\"],\"aud\":\"" TOKEN_AUDIENCE "\",\"exp\":1800003600,\"sub\":\"x\"}"},
+    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"exp\":1800003600,\"sub\":\"x\"}"},
+    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":\"ticket\",\"exp\":1800003600,\"sub\":\"x\"}"},
+    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":\"ticketing2\",\"exp\":1800003600,\"sub\":\"x\"}"},
+    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":[[\"ticketing\"]],\"exp\":1800003600,\"sub\":\"x\"}"},
+    {false, HEADER, "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":{\"ticketing\":1},\"exp\":1800003600,\"sub\":\"x\"}"},
     /* header */
     {false, "{\"alg\":\"none\"}", TOKEN_CLAIMS("")},
     {false, "{\"alg\":\"hs256\"}", TOKEN_CLAIMS("")},
@@ -122,15 +126,59 @@ Test(auth_token, it_says_who_until_when_and_with_which_rights)
     struct tk_uuid user;
     cr_assert_eq(tk_uuid_parse(tk_slice_of(TOKEN_USER), &user), TK_OK);
     cr_assert(believe(keys, tk_slice_of(token_hs256(HEADER, TOKEN_CLAIMS(""), secret))));
-    cr_expect(identity.has_user && tk_uuid_eq(&identity.user_id, &user));
+    cr_expect(tk_uuid_eq(&identity.user_id, &user));
     cr_expect_eq(identity.valid_until_s, 1800003630);
     cr_expect_eq(identity.scopes, 0u);
     const char *service = "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":\"" TOKEN_AUDIENCE
                           "\",\"sub\":\"robot\",\"exp\":1800003600,\"scope\":\"a  pricing:write\"}";
     cr_assert(believe(keys, tk_slice_of(token_hs256(HEADER, service, secret))));
-    cr_expect_not(identity.has_user);
+    cr_expect_str_eq(TK_UUID_TEXT(&identity.user_id), TOKEN_ROBOT_ID);
     cr_expect_eq(identity.scopes, 2u);
     tk_keys_free(keys);
+}
+
+struct subject_case {
+    const char *sub;
+    const char *user; /* NULL: the token is refused */
+};
+
+/* The ids were computed with Python's uuid.uuid5(). */
+static const struct subject_case SUBJECTS[] = {
+    {TOKEN_USER, TOKEN_USER},
+    {"robot", TOKEN_ROBOT_ID},
+    {"Robot", "605aa01c-39ef-50f9-b189-a35f4551452b"},
+    {"auth0|5f7c", "c20b89c0-5b8f-52ac-95f9-49fed9fded10"},
+    {"7F3C1A90-3B52-4C7E-9D1A-2F6E8B4C5D6E", "130fcc54-e13e-59d0-ba34-cd0a3f95ef86"},
+    {"00000000-0000-0000-0000-000000000000", "9ddf27db-2b80-57b7-83ec-c8cc50c0c782"},
+    {TOKEN_ROBOT_ID, "971a29c6-06f3-5702-af2a-9c2fe3467340"}, /* who is called like somebody else's derived id */
+    {"", NULL},
+};
+
+Test(auth_token, no_two_subjects_are_one_user)
+{
+    struct tk_keys *keys = secret_keys();
+    for (size_t i = 0; i < sizeof(SUBJECTS) / sizeof(SUBJECTS[0]); i++) {
+        char claims[512];
+        (void)snprintf(claims, sizeof(claims), "{\"iss\":\"%s\",\"aud\":\"%s\",\"sub\":\"%s\",\"exp\":1800003600}",
+                       TOKEN_ISSUER, TOKEN_AUDIENCE, SUBJECTS[i].sub);
+        bool good = believe(keys, tk_slice_of(token_hs256(HEADER, claims, tk_slice_of(TOKEN_SECRET))));
+        cr_expect_eq(good, SUBJECTS[i].user != NULL, "%s", SUBJECTS[i].sub);
+        if (good)
+            cr_expect_str_eq(TK_UUID_TEXT(&identity.user_id), SUBJECTS[i].user, "%s", SUBJECTS[i].sub);
+    }
+    cr_expect_not(believe(keys, tk_slice_of(token_hs256(HEADER, NOBODY("\"exp\":1800003600"), tk_slice_of(TOKEN_SECRET)))));
+    cr_expect_not(
+        believe(keys, tk_slice_of(token_hs256(HEADER, NOBODY("\"exp\":1800003600,\"sub\":7"), tk_slice_of(TOKEN_SECRET)))));
+    tk_keys_free(keys);
+}
+
+Test(auth_token, another_issuers_namesake_is_another_user)
+{
+    struct tk_uuid here;
+    struct tk_uuid there;
+    cr_assert_eq(tk_subject_user(tk_slice_of(TOKEN_ISSUER), TK_SLICE("robot"), &here), TK_OK);
+    cr_assert_eq(tk_subject_user(TK_SLICE("https://other.example"), TK_SLICE("robot"), &there), TK_OK);
+    cr_expect_not(tk_uuid_eq(&here, &there));
 }
 
 struct scope_case {

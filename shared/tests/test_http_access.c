@@ -19,15 +19,25 @@ struct access_case {
 #define JWT(secret, file, issuer, audience, key, bind)                                                                     \
     {                                                                                                                      \
         .mode = "jwt", .jwt_secret = (secret), .jwt_keys_file = (file), .jwt_issuer = (issuer),                            \
-        .jwt_audience = (audience), .internal_api_key = (key), .internal_bind = (bind)                                     \
+        .jwt_audience = (audience), .internal_api_key = (key), .internal_api_key_previous = "", .internal_bind = (bind)    \
     }
 #define DEV(key, bind)                                                                                                     \
     {                                                                                                                      \
         .mode = "dev", .jwt_secret = "", .jwt_keys_file = "", .jwt_issuer = "", .jwt_audience = "",                        \
-        .internal_api_key = (key), .internal_bind = (bind)                                                                 \
+        .internal_api_key = (key), .internal_api_key_previous = "", .internal_bind = (bind)                                \
+    }
+
+#define WITH_PREVIOUS(mode_name, key, previous)                                                                            \
+    {                                                                                                                      \
+        .mode = (mode_name), .jwt_secret = TOKEN_SECRET, .jwt_keys_file = "", .jwt_issuer = "i", .jwt_audience = "a",      \
+        .internal_api_key = (key), .internal_api_key_previous = (previous), .internal_bind = ""                            \
     }
 
 static const struct access_case CASES[] = {
+    {WITH_PREVIOUS("dev", "new", "old"), NULL},
+    {WITH_PREVIOUS("dev", "", "old"), "INTERNAL_API_KEY_PREVIOUS"},
+    {WITH_PREVIOUS("jwt", GOOD_KEY, "fedcba9876543210"), NULL},
+    {WITH_PREVIOUS("jwt", GOOD_KEY, "short"), "INTERNAL_API_KEY_PREVIOUS"},
     {DEV("", ""), NULL},
     {DEV("k", "127.0.0.1:0"), NULL},
     {DEV("", "127.0.0.1"), "INTERNAL_BIND"},

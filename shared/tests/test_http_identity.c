@@ -74,6 +74,14 @@ Test(http_identity, the_user_is_the_tokens_and_never_the_headers)
     cr_expect_eq(ask("GET /mine", "X-User-ID: " OTHER "\r\n"), 401);
 }
 
+Test(http_identity, a_subject_that_is_no_uuid_is_a_user_too)
+{
+    web_open(&web, 3000, with_tokens);
+    cr_expect_eq(ask_with("GET /user", token_for("robot", "")), 200);
+    cr_expect(reply_body_contains(&reply, "36d1dd21-9c1f-596a-8e20-a4a078ef1156"));
+    cr_expect_eq(ask_with("GET /mine", token_for("robot", "")), 200);
+}
+
 Test(http_identity, a_missing_token_is_a_plain_challenge)
 {
     static const char *const nothings[] = {"",
@@ -98,9 +106,10 @@ Test(http_identity, a_bad_token_is_told_why_and_not_quoted)
     cr_expect(reply_body_contains(&reply, "\"code\":\"invalid_token\""));
     cr_expect_not(reply_body_contains(&reply, "SECRETPART"));
     cr_expect_not(challenge_has("SECRETPART"));
-    cr_expect_eq(ask_with("GET /user", token_for("robot", "")), 401);
-    cr_expect(challenge_has("sub is not a UUID"));
-    cr_expect_eq(ask_with("GET /mine", token_for("robot", "")), 401);
+    cr_expect_eq(ask_with("GET /user", token_for("", "")), 401);
+    cr_expect(challenge_has("it has no sub"));
+    cr_expect_eq(ask_with("GET /mine", token_for("", "")), 401);
+    cr_expect_eq(ask_with("POST /catalog", token_for("", ",\"scope\":\"catalog:write\"")), 401);
 }
 
 Test(http_identity, two_tokens_are_a_bad_request)
@@ -145,6 +154,34 @@ Test(http_identity, a_user_opens_no_internal_route_and_the_key_is_no_user)
     cr_expect_eq(ask("GET /user", "X-Internal-Api-Key: k3y\r\n"), 401);
 }
 
+static void with_two_keys(struct tk_http_config *config)
+{
+    config->internal_api_key = "n3w-key";
+    config->internal_api_key_previous = "old-k3y";
+}
+
+Test(http_identity, while_the_key_changes_both_open_and_nothing_else_does)
+{
+    web_open(&web, 3000, with_two_keys);
+    cr_expect_eq(ask("GET /internal", "X-Internal-Api-Key: n3w-key\r\n"), 204);
+    cr_expect_eq(ask("GET /internal", "X-Internal-Api-Key: old-k3y\r\n"), 204);
+    cr_expect_eq(ask("GET /internal", "X-Internal-Api-Key: old-key\r\n"), 403);
+    cr_expect_eq(ask("GET /internal", "X-Internal-Api-Key: n3w-keyold-k3y\r\n"), 403);
+    cr_expect_eq(ask("GET /internal", "X-Internal-Api-Key: \r\n"), 403);
+    cr_expect_eq(ask("GET /internal", ""), 403);
+}
+
+static void with_previous_only(struct tk_http_config *config)
+{
+    config->internal_api_key_previous = "old-k3y";
+}
+
+Test(http_identity, the_previous_key_alone_locks_nothing)
+{
+    web_open(&web, 3000, with_previous_only);
+    cr_expect_eq(ask("GET /internal", ""), 204);
+}
+
 Test(http_identity, an_oversize_token_is_refused)
 {
     static char token[9000];
@@ -180,4 +217,18 @@ Test(http_identity, without_tokens_the_header_is_believed_and_nobody_needs_right
     cr_expect_eq(ask("GET /user", ""), 401);
     cr_expect_eq(ask("GET /mine", ""), 200);
     cr_expect_eq(ask("POST /catalog", ""), 201);
+}
+
+Test(http_identity, a_header_that_names_no_one_user_is_refused_where_users_count)
+{
+    static const char *const bad[] = {"X-User-ID: anna\r\n", "X-User-ID: \r\n",
+                                      "X-User-ID: 00000000-0000-0000-0000-000000000000\r\n",
+                                      "X-User-ID: " OTHER "\r\nX-User-ID: " TOKEN_USER "\r\n"};
+    web_open(&web, 3000, NULL);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        cr_expect_eq(ask("GET /user", bad[i]), 401, "%s", bad[i]);
+        cr_expect_eq(ask("GET /mine", bad[i]), 401, "%s", bad[i]);
+        cr_expect_eq(ask("POST /catalog", bad[i]), 401, "%s", bad[i]);
+        cr_expect_eq(ask("GET /things/1", bad[i]), 200, "%s", bad[i]);
+    }
 }

@@ -66,6 +66,46 @@ strangers_see_nothing() {
     expect_problem 401 no_identity
 }
 
+# Subjects that are no UUIDs: each a user of its own, with keys, reservations and tickets of its own.
+subjects_are_kept_apart() {
+    local name key
+    key=$(uuid)
+    open_session 1 2
+    declare -A ids=()
+    for name in 'auth0|anna' 'auth0|Anna'; do
+        with "$(token "$name")"
+        send POST "$JWT_BOOKING/api/v1/reservations" "$(reservation_json "${SEATS[${#ids[@]}]}")" "${AS[@]}" \
+            -H "Idempotency-Key: $key"
+        expect_status 201
+        ids[$name]=$(json .user_id)
+        get "$JWT_BOOKING/api/v1/reservations" "${AS[@]}"
+        expect_json '[.. | objects | .user_id? // empty] | unique == [$id]' --arg id "${ids[$name]}"
+        get "$JWT_BOOKING/api/v1/tickets/user/${ids[$name]}" "${AS[@]}"
+        expect_status 200
+    done
+    expect "two users" "$([ "${ids['auth0|anna']}" != "${ids['auth0|Anna']}" ] && echo yes)" yes
+    get "$JWT_BOOKING/api/v1/tickets/user/${ids['auth0|anna']}" "${AS[@]}"
+    expect_problem 404 not_found
+    expect "the id as documented" "${ids['auth0|anna']}" "$(user_id_of "$TOKEN_ISSUER" 'auth0|anna')"
+}
+
+# user_id_of ISS SUB: as docs/SECURITY.md says.
+user_id_of() {
+    python3 -c 'import sys, uuid; print(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_URL, sys.argv[1]), sys.argv[2]))' "$1" "$2"
+}
+
+catalog_keys_are_kept_apart() {
+    local name key
+    key=$(uuid)
+    for name in desk counter; do
+        with "$(token "$name" '"scope": "catalog:write"')"
+        send POST "$JWT_EVENT/api/v1/organizers" "{\"name\": \"$name\", \"contact_email\": \"a@b.example\"}" "${AS[@]}" \
+            -H "Idempotency-Key: $key"
+        expect_status 201
+        expect_json '.name == $name' --arg name "$name"
+    done
+}
+
 rights_are_needed() {
     local organizer='{"name": "Tokens", "contact_email": "a@b.example"}' tier='{"name": "T", "description": "", "multiplier": 1}'
     with "$(token "$ANNA" '"scope": "pricing:write catalog:read"')"
@@ -106,7 +146,8 @@ forged_tokens() {
     refused_token "not yet" "$(token "$ANNA" "\"nbf\": $(($(date +%s) + 600))")"
     refused_token "another issuer" "$(token "$ANNA" '"iss": "https://other.example"')"
     refused_token "another audience" "$(token "$ANNA" '"aud": ["other"]')"
-    refused_token "no user" "$(token robot)"
+    refused_token "no user" "$(token '')"
+    refused_token "no sub" "$(token '' '"sub": null')"
     pad=$(head -c 9000 /dev/zero | tr '\0' x)
     refused_token "oversize" "$(token "$ANNA" "\"pad\": \"$pad\"")"
     refused_token "no token at all" "x"
@@ -213,6 +254,8 @@ if have_programs; then
         '^[A-Z]+ /api/v1/(reservations|tickets|admin)|^POST '
     check "a token buys a ticket for its user, whatever X-User-ID says" token_buys
     check "other users' tokens see nothing of it" strangers_see_nothing
+    check "a sub that is no UUID is a user with keys and reservations of its own" subjects_are_kept_apart
+    check "in the catalog, too, two subjects may use one Idempotency-Key" catalog_keys_are_kept_apart
     check "scopes decide who writes the catalog and the prices" rights_are_needed
     check "forged, expired and foreign tokens are refused" forged_tokens
     check "tokens stay out of the log and are counted" tokens_stay_out_of_logs
