@@ -18,7 +18,7 @@ const struct tk_setting worker_settings[] = {
      1024, "", "Postgres of the reservations (booking_db).", 0},
     {"EVENT_DATABASE_URL", TK_SETTING_TEXT, MEMBER(event_database_url),
      "postgresql://ticketing:ticketing@127.0.0.1:5433/event_service", 1, 1024, "",
-     "Postgres of the seats (event_service), only read, by the audit and `verify`.", 0},
+     "Postgres of the seats (event_service), only read: by the audit, by `verify`, and before anything is tidied.", 0},
     {"REDIS_URL", TK_SETTING_TEXT, MEMBER(redis_url), "redis://127.0.0.1:6379/0", 1, 1024, "", "Redis with the seat locks.",
      0},
     {"RABBITMQ_URL", TK_SETTING_TEXT, MEMBER(rabbitmq_url), "amqp://guest:guest@127.0.0.1:5672/%2F", 1, 1024, "",

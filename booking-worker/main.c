@@ -71,7 +71,7 @@ int main(int argc, char **argv)
         return run_option(argv[1]);
     if (worker_config_load(&config) != TK_OK)
         return 1;
-    setenv("UV_THREADPOOL_SIZE", "6", 1); /* a thread per job: none waits for another */
+    setenv("UV_THREADPOOL_SIZE", "7", 1); /* a thread per job: none waits for another */
     tk_log_init("booking-worker", config.log_level, strcmp(config.log_format, "json") == 0);
     tk_config_log(worker_settings, worker_setting_count, &config);
     worker_register_metrics();

@@ -11,11 +11,10 @@
 #define WORRIED_MS  1000
 #define DEADLINE_MS 1000
 
-const struct tk_pg_statement sql_lineage_beat = {
-    "lineage_beat", "UPDATE lineage SET epoch = epoch + 1 "
-                    "RETURNING system_id, epoch, peer_system_id, peer_epoch, diverged_at IS NOT NULL"};
+const struct tk_pg_statement sql_lineage_beat = {"lineage_beat",
+                                                 "UPDATE lineage SET epoch = epoch + 1 RETURNING " TK_LINEAGE_COLUMNS};
 
-/* $1, $2 the peer, $3, $4 what it remembers of us. Judged against the row as it is now, not as it was when we asked. */
+/* Judged against the row as it is now, not as it was when we asked. */
 const struct tk_pg_statement sql_lineage_judge = {"lineage_judge", TK_LINEAGE_JUDGE_SQL};
 
 static struct tk_metric diverged_gauge =
@@ -29,30 +28,32 @@ struct lineage {
     struct commit_gate *gate;
     struct tk_timer timer;
     struct tk_pg_op op;
-    bool own_diverged;
-    bool peer_diverged;
+    bool asked; /* event-svc has answered, or could not, at least once */
+    bool diverged;
+    bool peer_diverged; /* as it said last: who found it first */
 };
 
 static tk_loop_fn beat;
 
 static void rest(struct lineage *lineage)
 {
-    const bool calm = commit_gate_allows(lineage->gate) && !lineage_has_diverged(lineage);
-    tk_metric_set(&diverged_gauge, lineage_has_diverged(lineage));
+    const bool calm = commit_gate_allows(lineage->gate) && !lineage->diverged;
+    lineage->asked = true;
+    tk_metric_set(&diverged_gauge, lineage->diverged);
     tk_metric_set(&commits_gauge, commit_gate_allows(lineage->gate));
     tk_timer_start(lineage->loop, &lineage->timer, calm ? PULSE_MS : WORRIED_MS, beat, lineage);
 }
 
-static void set_diverged(struct lineage *lineage, bool own, bool peer)
+static void set_diverged(struct lineage *lineage, bool diverged)
 {
-    const bool before = lineage_has_diverged(lineage);
-    lineage->own_diverged = own;
-    lineage->peer_diverged = peer;
-    if (!before && (own || peer))
+    if (lineage->diverged == diverged)
+        return;
+    lineage->diverged = diverged;
+    if (diverged)
         tk_log(TK_LOG_ERROR,
                "the databases do not belong together: read-only until somebody has looked (docs/OPERATIONS.md)",
-               TK_KV_STR("restored", own ? "booking_db" : "event_service"));
-    else if (before && !own && !peer)
+               TK_KV_STR("restored", lineage->peer_diverged ? "event_service" : "booking_db"));
+    else
         tk_log(TK_LOG_WARNING, "the databases belong together again", TK_KV_STR("by", "--accept-restore"));
 }
 
@@ -60,7 +61,7 @@ static void on_judged(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
 {
     struct lineage *lineage = op->arg;
     if (outcome->step == TK_STEP_OK && PQntuples(outcome->rows[0]) == 1)
-        set_diverged(lineage, tk_row_bool(outcome->rows[0], 0, 4), lineage->peer_diverged);
+        set_diverged(lineage, tk_lineage_of_row(outcome->rows[0]).diverged);
     rest(lineage);
 }
 
@@ -84,7 +85,7 @@ static void on_answer(void *arg, enum tk_step step, int status, struct tk_slice 
     if (step != TK_STEP_OK || status != 200 || tk_lineage_decode(body, &arena, &peer) != TK_OK) {
         rest(lineage); /* away, or older than this: nothing is known, nothing changes */
     } else {
-        set_diverged(lineage, lineage->own_diverged, peer.diverged);
+        lineage->peer_diverged = peer.diverged;
         tk_pg_op_init(&lineage->op);
         tk_lineage_judge(tk_pg_op_step(&lineage->op, &sql_lineage_judge), &peer);
         run(lineage, on_judged);
@@ -115,7 +116,7 @@ static void on_beaten(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
         return;
     }
     const struct tk_lineage own = tk_lineage_of_row(outcome->rows[0]);
-    set_diverged(lineage, own.diverged, lineage->peer_diverged);
+    set_diverged(lineage, own.diverged);
     ask_event_svc(lineage, &own);
 }
 
@@ -142,5 +143,10 @@ struct lineage *lineage_new(struct tk_loop *loop, struct tk_pg *pg, struct event
 
 bool lineage_has_diverged(const struct lineage *lineage)
 {
-    return lineage->own_diverged || lineage->peer_diverged;
+    return lineage->diverged;
+}
+
+bool lineage_allows_changes(const struct lineage *lineage)
+{
+    return lineage->asked && !lineage->diverged;
 }

@@ -15,7 +15,10 @@ struct lineage;
 /** Starts the pulse. `gate` is told of every write of its own. Lives as long as the process. */
 struct lineage *lineage_new(struct tk_loop *loop, struct tk_pg *pg, struct event_client *events, struct commit_gate *gate);
 
-/** One of the databases does not belong to the other any more: nothing may be changed. As last seen. */
+/** One of the databases does not belong to the other any more. As last seen. */
 bool lineage_has_diverged(const struct lineage *lineage);
+
+/** They have not diverged, and that is known: event-svc was asked since the start, if it could be. */
+bool lineage_allows_changes(const struct lineage *lineage);
 
 #endif

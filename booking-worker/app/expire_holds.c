@@ -131,7 +131,8 @@ static bool expire_backlog(struct expire_holds *job, const atomic_bool *stopping
     const struct backlog *backlog = expiry_store_backlog(job->store);
     int64_t look_us = tk_mono_us() + LOOK_EVERY_US;
     bool ok = true;
-    while (ok && backlog_untried(backlog) > 0 && tk_mono_us() < look_us && !atomic_load(stopping))
+    while (ok && backlog_untried(backlog) > 0 && tk_mono_us() < look_us && !atomic_load(stopping) &&
+           fence_is_open(job->fence))
         ok = expire_batch(job, wrote);
     tk_metric_set(&undecided, (int64_t)backlog->tried);
     *done = backlog_untried(backlog) == 0;
@@ -160,7 +161,7 @@ static bool walk(struct expire_holds *job, enum expiry_walk direction, const ato
 {
     bool more = true;
     bool ok = true;
-    while (ok && more && !atomic_load(stopping))
+    while (ok && more && !atomic_load(stopping) && fence_is_open(job->fence))
         ok = expire_found(job, direction, stopping, wrote, &more);
     return ok;
 }

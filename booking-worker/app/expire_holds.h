@@ -7,6 +7,7 @@
 #include "booking-worker/adapters/event_client.h"
 #include "booking-worker/adapters/expiry_store.h"
 #include "booking-worker/adapters/seat_locks.h"
+#include "booking-worker/app/fence.h"
 #include "booking-worker/app/health.h"
 #include "booking-worker/domain/job.h"
 
@@ -15,6 +16,7 @@ struct expire_holds {
     struct seat_locks *locks;
     struct event_client client;
     struct health *health;
+    const struct fence *fence; /* looked at between batches */
     int64_t batch_size;
     int64_t interval_ms;
     unsigned failures; /* runs that failed in a row */

@@ -21,6 +21,8 @@ static const char *overall(const struct status_pages *pages)
 {
     if (!is_ready(pages))
         return "down";
+    if (fence_has_diverged(pages->fence))
+        return "degraded";
     for (int i = 0; i < HEALTH_DEPENDENCY_COUNT; i++)
         if (health_of(pages->health, (enum health_dependency)i) == HEALTH_STATE_DOWN)
             return "degraded";
@@ -57,6 +59,9 @@ unsigned status_page_health(void *arg, struct tk_buf *body)
     for (int i = 0; i < HEALTH_DEPENDENCY_COUNT; i++)
         tk_jsonw_str(&w, health_dependency_name((enum health_dependency)i),
                      state_word(health_of(pages->health, (enum health_dependency)i)));
+    tk_jsonw_end_object(&w);
+    tk_jsonw_begin_object(&w, "details");
+    tk_jsonw_bool(&w, "read_only", fence_has_diverged(pages->fence));
     tk_jsonw_end_object(&w);
     tk_jsonw_begin_object(&w, "jobs");
     for (size_t i = 0; i < pages->schedule->job_count; i++)

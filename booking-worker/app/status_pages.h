@@ -8,11 +8,13 @@
 
 #include "booking-worker/adapters/schedule.h"
 #include "booking-worker/adapters/status_server.h"
+#include "booking-worker/app/fence.h"
 #include "booking-worker/app/health.h"
 
 struct status_pages {
     const struct schedule *schedule;
     const struct health *health;
+    const struct fence *fence;
     bool metrics_enabled;
 };
 

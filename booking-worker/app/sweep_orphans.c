@@ -197,7 +197,7 @@ static bool sweep(struct sweep_orphans *job, struct page *page, struct tk_arena 
     bool ok = true;
     if (job->cursor[0] == '\0')
         job->seen = 0;
-    for (int i = 0; ok && i < MAX_PAGES && !atomic_load(stopping); i++) {
+    for (int i = 0; ok && i < MAX_PAGES && !atomic_load(stopping) && fence_is_open(job->fence); i++) {
         ok = sweep_next_page(job, page, arena);
         job->seen += (int64_t)page->count;
         if (job->cursor[0] == '\0')

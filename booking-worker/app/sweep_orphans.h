@@ -7,6 +7,7 @@
 #include "booking-worker/adapters/booking_client.h"
 #include "booking-worker/adapters/event_client.h"
 #include "booking-worker/adapters/orphan_store.h"
+#include "booking-worker/app/fence.h"
 #include "booking-worker/app/health.h"
 #include "booking-worker/domain/job.h"
 
@@ -15,6 +16,7 @@ struct sweep_orphans {
     struct http_caller *booking_svc;
     struct orphan_store *store;
     struct health *health;
+    const struct fence *fence; /* looked at between pages */
     int64_t grace_s;
     int64_t interval_ms;
     struct tk_uuid_map reemitted; /* reservations whose confirmation was said again not long ago */

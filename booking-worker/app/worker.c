@@ -14,7 +14,7 @@
 #define DRAIN_MS           10000
 #define LAST_PASS_MS       2000
 
-enum job_index { JOB_EXPIRE, JOB_RELAY, JOB_SWEEP, JOB_SETTLE, JOB_PURGE, JOB_AUDIT };
+enum job_index { JOB_LINEAGE, JOB_EXPIRE, JOB_RELAY, JOB_SWEEP, JOB_SETTLE, JOB_PURGE, JOB_AUDIT };
 
 void worker_register_metrics(void)
 {
@@ -23,6 +23,7 @@ void worker_register_metrics(void)
     settle_payments_register_metrics();
     purge_old_register_metrics();
     audit_register_metrics();
+    fence_register_metrics();
     schedule_register_metrics();
 }
 
@@ -62,6 +63,7 @@ static enum tk_err init_expire(struct worker *worker, const struct worker_config
 {
     worker->expire = (struct expire_holds){.store = expiry_store_new(config->database_url),
                                            .client.caller = caller_for(config, config->event_service_url, CALL_TIMEOUT_MS),
+                                           .fence = &worker->fence,
                                            .health = &worker->health,
                                            .batch_size = config->expiry_batch_size,
                                            .interval_ms = config->expiry_interval_s * 1000};
@@ -75,6 +77,7 @@ static void init_sweep(struct worker *worker, const struct worker_config *config
         (struct sweep_orphans){.client = &worker->event_svc,
                                .booking_svc = caller_for(config, config->booking_service_url, SETTLE_TIMEOUT_MS),
                                .store = orphan_store_new(config->database_url),
+                               .fence = &worker->fence,
                                .health = &worker->health,
                                .grace_s = config->orphan_grace_s,
                                .interval_ms = config->orphan_interval_s * 1000};
@@ -112,13 +115,21 @@ static void init_job(struct worker *worker, enum job_index index, const char *na
     worker->jobs[index].follower_delay_ms = RELAY_MIN_AGE_MS + 10;
 }
 
+/* What changes anything; the audit only reads. */
+static void init_fenced_job(struct worker *worker, enum job_index index, const char *name, job_fn *run, void *arg)
+{
+    worker->fenced[index] = (struct fenced_job){.fence = &worker->fence, .run = run, .arg = arg};
+    init_job(worker, index, name, fence_pass, &worker->fenced[index]);
+}
+
 static void init_schedule(struct worker *worker)
 {
-    init_job(worker, JOB_EXPIRE, "expire_holds", expire_holds_run, &worker->expire);
-    init_job(worker, JOB_RELAY, "relay_outbox", relay_outbox_run, &worker->relay);
-    init_job(worker, JOB_SWEEP, "sweep_orphans", sweep_orphans_run, &worker->sweep);
-    init_job(worker, JOB_SETTLE, "settle_payments", settle_payments_run, &worker->settle);
-    init_job(worker, JOB_PURGE, "purge_old", purge_old_run, &worker->purge);
+    init_job(worker, JOB_LINEAGE, "lineage", fence_look, &worker->fence);
+    init_fenced_job(worker, JOB_EXPIRE, "expire_holds", expire_holds_run, &worker->expire);
+    init_fenced_job(worker, JOB_RELAY, "relay_outbox", relay_outbox_run, &worker->relay);
+    init_fenced_job(worker, JOB_SWEEP, "sweep_orphans", sweep_orphans_run, &worker->sweep);
+    init_fenced_job(worker, JOB_SETTLE, "settle_payments", settle_payments_run, &worker->settle);
+    init_fenced_job(worker, JOB_PURGE, "purge_old", purge_old_run, &worker->purge);
     init_job(worker, JOB_AUDIT, "audit", audit_run, &worker->audit);
     worker->schedule.jobs = worker->jobs;
     worker->schedule.job_count = WORKER_JOBS;
@@ -128,8 +139,10 @@ static void init_schedule(struct worker *worker)
 static void init_pages(struct worker *worker, const struct worker_config *config)
 {
     static const char json[] = "application/json";
-    worker->pages = (struct status_pages){
-        .schedule = &worker->schedule, .health = &worker->health, .metrics_enabled = config->enable_metrics};
+    worker->pages = (struct status_pages){.schedule = &worker->schedule,
+                                          .health = &worker->health,
+                                          .fence = &worker->fence,
+                                          .metrics_enabled = config->enable_metrics};
     worker->page_table[0] = (struct status_page){"/health", json, status_page_health, &worker->pages};
     worker->page_table[1] = (struct status_page){"/livez", json, status_page_livez, &worker->pages};
     worker->page_table[2] = (struct status_page){"/readyz", json, status_page_readyz, &worker->pages};
@@ -144,6 +157,8 @@ enum tk_err worker_init(struct worker *worker, const struct worker_config *confi
         err = init_expire(worker, config);
     if (err)
         return err;
+    worker->fence = (struct fence){.store = lineage_store_new(config->database_url, config->event_database_url),
+                                   .health = &worker->health};
     init_sweep(worker, config);
     init_upkeep(worker, config);
     init_audit(worker, config);
@@ -154,7 +169,8 @@ enum tk_err worker_init(struct worker *worker, const struct worker_config *confi
 
 void worker_release(struct worker *worker)
 {
-    tk_outbox_relay_stop(worker->relay.relay, LAST_PASS_MS);
+    tk_outbox_relay_stop(worker->relay.relay, fence_is_open(&worker->fence) ? LAST_PASS_MS : 0);
+    lineage_store_free(worker->fence.store);
     expiry_store_free(worker->expire.store);
     seat_locks_free(worker->expire.locks);
     http_caller_free(worker->expire.client.caller);

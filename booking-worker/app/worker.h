@@ -7,6 +7,7 @@
 #include "booking-worker/adapters/schedule.h"
 #include "booking-worker/app/audit.h"
 #include "booking-worker/app/expire_holds.h"
+#include "booking-worker/app/fence.h"
 #include "booking-worker/app/purge_old.h"
 #include "booking-worker/app/relay_outbox.h"
 #include "booking-worker/app/settle_payments.h"
@@ -14,7 +15,7 @@
 #include "booking-worker/app/sweep_orphans.h"
 #include "booking-worker/config.h"
 
-#define WORKER_JOBS  6
+#define WORKER_JOBS  7
 #define WORKER_PAGES 4
 
 struct worker {
@@ -26,6 +27,8 @@ struct worker {
     struct settle_payments settle;
     struct purge_old purge;
     struct audit audit;
+    struct fence fence;
+    struct fenced_job fenced[WORKER_JOBS];
     struct scheduled_job jobs[WORKER_JOBS];
     struct schedule schedule;
     struct status_pages pages;

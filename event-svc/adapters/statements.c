@@ -12,6 +12,7 @@
     }
 
 const struct tk_pg_statement sql_lineage_judge = {"lineage_judge", TK_LINEAGE_JUDGE_SQL};
+const struct tk_pg_statement sql_lineage_read = {"lineage_read", TK_LINEAGE_READ_SQL};
 
 static const struct tk_pg_statement *const catalogue[] = {
     &sql_organizer_insert,   &sql_organizer_select,   &sql_organizer_list,
@@ -25,7 +26,7 @@ static const struct tk_pg_statement *const catalogue[] = {
     &sql_dead_letter_delete, &sql_dead_letter_replay, &sql_dead_letter_replay_all,
     &tk_sql_key_claim,       &tk_sql_key_keep,        &tk_sql_key_give_back,
     &tk_sql_key_look,        &sql_lineage_judge,      &sql_trail_seat,
-    &sql_trail_page,         &sql_sessions_by_start,
+    &sql_trail_page,         &sql_sessions_by_start,  &sql_lineage_read,
 };
 
 static const struct tk_pg_statement *const bulk[] = {

@@ -26,8 +26,9 @@ extern const struct tk_pg_statement sql_organizer_insert, sql_organizer_select, 
     sql_session_insert_version, sql_sessions_by_start, sql_session_select, sql_session_list, sql_session_exists,
     sql_seats_unavailable, sql_versions_select, sql_seat_map_select, sql_plan_select, sql_seats_snapshot, sql_holds_scan,
     sql_reserve_holds, sql_reserve_seats, sql_settle_holds, sql_settle_seats, sql_trail_seat, sql_trail_page,
-    sql_purge_keys, sql_purge_trail, sql_dead_letter_insert, sql_lineage_judge, sql_dead_letter_count, sql_dead_letter_list,
-    sql_dead_letter_select, sql_dead_letter_delete, sql_dead_letter_replay, sql_dead_letter_replay_all;
+    sql_purge_keys, sql_purge_trail, sql_dead_letter_insert, sql_lineage_judge, sql_lineage_read, sql_dead_letter_count,
+    sql_dead_letter_list, sql_dead_letter_select, sql_dead_letter_delete, sql_dead_letter_replay,
+    sql_dead_letter_replay_all;
 
 /** Steps with the commonest parameters: one id; a page after an id. */
 void statement_with_id(struct tk_pg_op *op, const struct tk_pg_statement *statement, const struct tk_uuid *id);

@@ -23,10 +23,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "event-svc/adapters/seat_store.h"
 #include "event-svc/adapters/statements.h"
+#include "event-svc/app/queue_reader.h"
 #include "event-svc/domain/backoff.h"
 #include "event-svc/domain/fold.h"
 #include "shared/base/clock.h"
@@ -35,28 +35,19 @@
 #include "shared/contract/message.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
-#include "shared/mq/mq.h"
-#include "shared/pg/sync.h"
 
-#define BATCH_MAX         200 /* also the prefetch */
-#define RECEIVE_WAIT_MS   200 /* how soon a stop is noticed */
-#define HOLD_SLICE_MS     50
-#define BACKOFF_FIRST_MS  200
-#define BACKOFF_MAX_MS    5000
-#define TAKEN_MAX         (2 * BATCH_MAX) /* deliveries in hand: those that come while a batch is held wait behind it */
-#define BROKER_TIMEOUT_MS 5000
-#define HEARTBEAT_S       5
+#define BATCH_MAX       200 /* also the prefetch */
+#define RECEIVE_WAIT_MS 200 /* how soon a stop is noticed */
+#define HOLD_SLICE_MS   50
+#define TAKEN_MAX       (2 * BATCH_MAX) /* deliveries in hand: those that come while a batch is held wait behind it */
 
 struct consumer {
     struct tk_loop *loop;
     struct seat_pictures *pictures;
     const atomic_bool *read_only;
-    struct tk_mq *mq;
-    struct tk_pgs *pg;
+    struct queue_reader reader;
     pthread_t thread;
-    atomic_bool stopping;
     atomic_bool up;
-    int64_t backoff_ms;
 };
 
 /*
@@ -90,26 +81,13 @@ static struct tk_metric held_back =
     TK_COUNTER("messages_held_back_total", NULL, "Pauses because the database could not take messages");
 static struct tk_metric lag = TK_HISTOGRAM("message_lag_seconds", NULL, "From the reservation's change to its effect here");
 
-static bool is_stopping(const struct consumer *consumer)
-{
-    return atomic_load_explicit(&consumer->stopping, memory_order_relaxed);
-}
-
 static void set_up(struct consumer *consumer, bool up)
 {
     if (atomic_exchange(&consumer->up, up) == up)
         return;
     tk_metric_set(&up_gauge, up);
     tk_log(up ? TK_LOG_INFO : TK_LOG_WARNING, up ? "consuming messages" : "not consuming messages",
-           TK_KV_INT("backoff_ms", consumer->backoff_ms));
-}
-
-static void pause_ms(const struct consumer *consumer, int64_t ms)
-{
-    const struct timespec slice = {.tv_nsec = 50 * 1000 * 1000};
-    int64_t until_us = tk_mono_us() + ms * TK_US_PER_MS;
-    while (!is_stopping(consumer) && tk_mono_us() < until_us)
-        nanosleep(&slice, NULL);
+           TK_KV_INT("backoff_ms", consumer->reader.backoff_ms));
 }
 
 /* --- one batch ---------------------------------------------------------------------------------------------------- */
@@ -118,7 +96,7 @@ static enum tk_err reject(struct consumer *consumer, struct batch *batch, size_t
 {
     FAULT_POINT(consumer_before_dead_letter);
     batch->rejected[delivery] = true;
-    return tk_mq_dead_letter(consumer->mq, batch->deliveries[delivery].tag);
+    return tk_mq_dead_letter(consumer->reader.mq, batch->deliveries[delivery].tag);
 }
 
 static enum tk_err decode(struct consumer *consumer, struct batch *batch)
@@ -210,7 +188,7 @@ static enum apply_end apply_once(struct consumer *consumer, struct batch *batch,
     seat_store_settle(&op, batch->lines + first, count);
     int64_t sent_us = tk_mono_us();
     seat_pictures_write_begins(consumer->pictures);
-    enum tk_step step = tk_pgs_run(consumer->pg, &op);
+    enum tk_step step = tk_pgs_run(consumer->reader.pg, &op);
     enum apply_end end = apply_end_of(step, op.outcome.sqlstate);
     if (step == TK_STEP_OK) {
         take_outcome(consumer, batch, first, count, &op.outcome, sent_us);
@@ -218,7 +196,7 @@ static enum apply_end apply_once(struct consumer *consumer, struct batch *batch,
         seat_pictures_write_ends(consumer->pictures);
         tk_log(TK_LOG_WARNING, "messages not applied", TK_KV_STR("result", tk_step_name(step)),
                TK_KV_INT("messages", count), TK_KV_STR("sqlstate", op.outcome.sqlstate),
-               TK_KV_STR("why", op.outcome.message), TK_KV_INT("backoff_ms", consumer->backoff_ms));
+               TK_KV_STR("why", op.outcome.message), TK_KV_INT("backoff_ms", consumer->reader.backoff_ms));
     }
     tk_pgs_release(&op);
     return end;
@@ -227,22 +205,21 @@ static enum apply_end apply_once(struct consumer *consumer, struct batch *batch,
 /* Pauses with the batch in hand. Serves the broker's heartbeats; what it still sends waits behind the batch. */
 static enum tk_err hold_on(struct consumer *consumer, struct batch *batch)
 {
-    int64_t until_us = tk_mono_us() + backoff_jitter_ms(consumer->backoff_ms, arc4random()) * TK_US_PER_MS;
+    int64_t until_us = tk_mono_us() + queue_reader_next_pause_ms(&consumer->reader) * TK_US_PER_MS;
     set_up(consumer, false);
     tk_metric_add(&held_back, 1);
-    consumer->backoff_ms = backoff_next_ms(consumer->backoff_ms, BACKOFF_MAX_MS);
-    while (!is_stopping(consumer) && tk_mono_us() < until_us) {
+    while (!queue_reader_is_stopping(&consumer->reader) && tk_mono_us() < until_us) {
         size_t got;
         size_t room = TAKEN_MAX - batch->delivery_count;
         if (room == 0)
             return TK_ERR_LIMIT; /* 200 poison messages among them: they go back this once */
-        enum tk_err err = tk_mq_receive(consumer->mq, &batch->arena, batch->deliveries + batch->delivery_count, room,
+        enum tk_err err = tk_mq_receive(consumer->reader.mq, &batch->arena, batch->deliveries + batch->delivery_count, room,
                                         HOLD_SLICE_MS, &got);
         if (err)
             return err;
         batch->delivery_count += got;
     }
-    return is_stopping(consumer) ? TK_ERR_UNAVAILABLE : TK_OK;
+    return queue_reader_is_stopping(&consumer->reader) ? TK_ERR_UNAVAILABLE : TK_OK;
 }
 
 /* Until all of it has an end, however long that takes. */
@@ -258,7 +235,7 @@ static enum tk_err apply(struct consumer *consumer, struct batch *batch, size_t 
     if (err)
         return err;
     set_up(consumer, true);
-    consumer->backoff_ms = BACKOFF_FIRST_MS;
+    queue_reader_calm(&consumer->reader);
     if (end == APPLY_END_DONE)
         return TK_OK;
     batch->refused[first] = count == 1;
@@ -328,7 +305,7 @@ static enum tk_err acknowledge(struct consumer *consumer, struct batch *batch)
     if (accepted == 0)
         return TK_OK;
     tk_metric_add(&consumed, (int64_t)accepted);
-    return tk_mq_ack_up_to(consumer->mq, batch->deliveries[last].tag);
+    return tk_mq_ack_up_to(consumer->reader.mq, batch->deliveries[last].tag);
 }
 
 static enum tk_err run_round(struct consumer *consumer, struct batch *batch)
@@ -351,8 +328,8 @@ static enum tk_err run_round(struct consumer *consumer, struct batch *batch)
 
 static enum tk_err consume_batch(struct consumer *consumer, struct batch *batch)
 {
-    enum tk_err err =
-        tk_mq_receive(consumer->mq, &batch->arena, batch->deliveries, BATCH_MAX, RECEIVE_WAIT_MS, &batch->delivery_count);
+    enum tk_err err = tk_mq_receive(consumer->reader.mq, &batch->arena, batch->deliveries, BATCH_MAX, RECEIVE_WAIT_MS,
+                                    &batch->delivery_count);
     while (!err && batch->first < batch->delivery_count) {
         size_t left = batch->delivery_count - batch->first;
         batch->end = batch->first + (left < BATCH_MAX ? left : BATCH_MAX);
@@ -364,22 +341,11 @@ static enum tk_err consume_batch(struct consumer *consumer, struct batch *batch)
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 
-static enum tk_err connect_both(struct consumer *consumer)
-{
-    enum tk_err err = tk_pgs_connect(consumer->pg);
-    if (!err)
-        err = tk_mq_connect(consumer->mq);
-    if (!err)
-        err = tk_mq_consume(consumer->mq);
-    return err;
-}
-
 static void back_off(struct consumer *consumer)
 {
-    tk_mq_disconnect(consumer->mq);
+    tk_mq_disconnect(consumer->reader.mq);
     set_up(consumer, false);
-    pause_ms(consumer, backoff_jitter_ms(consumer->backoff_ms, arc4random()));
-    consumer->backoff_ms = backoff_next_ms(consumer->backoff_ms, BACKOFF_MAX_MS);
+    queue_reader_pause(&consumer->reader, queue_reader_next_pause_ms(&consumer->reader));
 }
 
 static void run_batch(struct consumer *consumer, struct batch *batch)
@@ -395,16 +361,16 @@ static void *run(void *arg)
 {
     struct consumer *consumer = arg;
     struct batch *batch = tk_alloc(sizeof(*batch));
-    while (!is_stopping(consumer)) {
-        const bool up = tk_mq_is_up(consumer->mq);
-        if (atomic_load(consumer->read_only) || (!up && connect_both(consumer)))
+    while (!queue_reader_is_stopping(&consumer->reader)) {
+        const bool up = tk_mq_is_up(consumer->reader.mq);
+        if (atomic_load(consumer->read_only) || (!up && queue_reader_connect(&consumer->reader, tk_mq_consume)))
             back_off(consumer);
         else if (up)
             run_batch(consumer, batch);
         else
             set_up(consumer, true);
     }
-    tk_mq_disconnect(consumer->mq);
+    tk_mq_disconnect(consumer->reader.mq);
     set_up(consumer, false);
     free(batch);
     return NULL;
@@ -440,12 +406,12 @@ enum tk_err consumer_start(const struct consumer_config *config, struct consumer
         .queue = config->queue,
         .routing_keys = tk_reservation_routing_keys,
         .routing_key_count = TK_RESERVATION_EVENT_COUNT,
-        .timeout_ms = BROKER_TIMEOUT_MS,
-        .heartbeat_s = HEARTBEAT_S,
+        .timeout_ms = QUEUE_READER_BROKER_TIMEOUT_MS,
+        .heartbeat_s = QUEUE_READER_HEARTBEAT_S,
         .prefetch = BATCH_MAX,
     };
     struct consumer *consumer = tk_alloc(sizeof(*consumer));
-    enum tk_err err = tk_mq_new(&mq, &consumer->mq);
+    enum tk_err err = tk_mq_new(&mq, &consumer->reader.mq);
     if (err) {
         free(consumer);
         return err;
@@ -454,8 +420,8 @@ enum tk_err consumer_start(const struct consumer_config *config, struct consumer
     consumer->loop = config->loop;
     consumer->pictures = config->pictures;
     consumer->read_only = config->read_only;
-    consumer->backoff_ms = BACKOFF_FIRST_MS;
-    consumer->pg = open_database(config);
+    queue_reader_calm(&consumer->reader);
+    consumer->reader.pg = open_database(config);
     int rc = pthread_create(&consumer->thread, NULL, run, consumer);
     assert(rc == 0);
     (void)rc;
@@ -470,9 +436,8 @@ bool consumer_is_up(const struct consumer *consumer)
 
 void consumer_stop(struct consumer *consumer)
 {
-    atomic_store(&consumer->stopping, true);
+    atomic_store(&consumer->reader.stopping, true);
     pthread_join(consumer->thread, NULL);
-    tk_mq_free(consumer->mq);
-    tk_pgs_free(consumer->pg);
+    queue_reader_release(&consumer->reader);
     free(consumer);
 }

@@ -18,59 +18,38 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "event-svc/adapters/dead_letters.h"
 #include "event-svc/adapters/statements.h"
-#include "event-svc/domain/backoff.h"
+#include "event-svc/app/queue_reader.h"
 #include "shared/base/clock.h"
 #include "shared/base/mem.h"
 #include "shared/contract/message.h"
 #include "shared/log/log.h"
 #include "shared/metrics/metrics.h"
-#include "shared/mq/mq.h"
 #include "shared/outbox/outbox.h"
-#include "shared/pg/sync.h"
 
-#define AT_A_TIME         16 /* also the prefetch: at most 16 MiB of bodies in memory */
-#define RECEIVE_WAIT_MS   200
-#define LOOK_EVERY_US     (5 * TK_US_PER_S)
-#define BACKOFF_FIRST_MS  200
-#define BACKOFF_MAX_MS    5000
-#define BROKER_TIMEOUT_MS 5000
-#define HEARTBEAT_S       5
-#define RELAY_BATCHES     10
-#define RELAY_STOP_MS     1000
+#define AT_A_TIME       16 /* also the prefetch: at most 16 MiB of bodies in memory */
+#define RECEIVE_WAIT_MS 200
+#define LOOK_EVERY_US   (5 * TK_US_PER_S)
+#define RELAY_BATCHES   10
+#define RELAY_STOP_MS   1000
 
 struct dead_letters {
-    struct tk_mq *mq;
-    struct tk_pgs *pg;
+    struct queue_reader reader;
     struct tk_outbox_relay *relay;
     pthread_t thread;
-    atomic_bool stopping;
     atomic_bool notified;
+    _Atomic int64_t waiting; /* rows, as last counted */
     int64_t most;
-    int64_t backoff_ms;
     int64_t look_us; /* monotonic: the next look */
     bool full;
 };
 
-static struct tk_metric waiting = TK_GAUGE("dead_letters", NULL, "Dead letters that wait for a decision: look into them");
+static struct tk_metric waiting_gauge =
+    TK_GAUGE("dead_letters", NULL, "Dead letters that wait for a decision: look into them");
 static struct tk_metric collected =
     TK_COUNTER("dead_letters_total", NULL, "Messages moved from the dead-letter queue into the table");
-
-static bool is_stopping(const struct dead_letters *letters)
-{
-    return atomic_load_explicit(&letters->stopping, memory_order_relaxed);
-}
-
-static void pause_ms(const struct dead_letters *letters, int64_t ms)
-{
-    const struct timespec slice = {.tv_nsec = 50 * 1000 * 1000};
-    int64_t until_us = tk_mono_us() + ms * TK_US_PER_MS;
-    while (!is_stopping(letters) && tk_mono_us() < until_us)
-        nanosleep(&slice, NULL);
-}
 
 /* --- one letter --------------------------------------------------------------------------------------------------- */
 
@@ -126,7 +105,7 @@ static enum tk_err store(struct dead_letters *letters, const struct tk_mq_delive
     struct dead_letter letter = letter_of(delivery, arena);
     tk_pg_op_init(&op);
     dead_letter_store(&op, &letter);
-    enum tk_step step = tk_pgs_run(letters->pg, &op);
+    enum tk_step step = tk_pgs_run(letters->reader.pg, &op);
     tk_log(step == TK_STEP_OK ? TK_LOG_ERROR : TK_LOG_WARNING,
            step == TK_STEP_OK ? "dead letter" : "dead letter not stored", TK_KV_UUID("letter", &letter.id),
            TK_KV_SLICE("message", letter.message_id), TK_KV_SLICE("routing_key", letter.routing_key),
@@ -141,14 +120,14 @@ static enum tk_err collect(struct dead_letters *letters)
     struct tk_mq_delivery deliveries[AT_A_TIME];
     struct tk_arena arena = {0};
     size_t count;
-    enum tk_err err = tk_mq_receive(letters->mq, &arena, deliveries, AT_A_TIME, RECEIVE_WAIT_MS, &count);
+    enum tk_err err = tk_mq_receive(letters->reader.mq, &arena, deliveries, AT_A_TIME, RECEIVE_WAIT_MS, &count);
     for (size_t i = 0; !err && i < count; i++)
         err = store(letters, &deliveries[i], &arena);
     if (!err && count > 0)
-        err = tk_mq_ack_up_to(letters->mq, deliveries[count - 1].tag);
+        err = tk_mq_ack_up_to(letters->reader.mq, deliveries[count - 1].tag);
     if (!err && count > 0) {
         tk_metric_add(&collected, (int64_t)count);
-        letters->backoff_ms = BACKOFF_FIRST_MS;
+        queue_reader_calm(&letters->reader);
         letters->look_us = 0;
     }
     tk_arena_release(&arena);
@@ -157,26 +136,32 @@ static enum tk_err collect(struct dead_letters *letters)
 
 /* --- looking round ------------------------------------------------------------------------------------------------ */
 
+static void note_waiting(struct dead_letters *letters, int64_t count)
+{
+    atomic_store(&letters->waiting, count);
+    tk_metric_set(&waiting_gauge, count);
+}
+
 static enum tk_err count_waiting(struct dead_letters *letters)
 {
     struct tk_pg_op op;
     tk_pg_op_init(&op);
     dead_letter_count(&op, letters->most);
-    enum tk_step step = tk_pgs_run(letters->pg, &op);
+    enum tk_step step = tk_pgs_run(letters->reader.pg, &op);
     if (step == TK_STEP_OK)
-        tk_metric_set(&waiting, tk_row_i64(op.outcome.rows[0], 0, 0));
+        note_waiting(letters, tk_row_i64(op.outcome.rows[0], 0, 0));
     tk_pgs_release(&op);
     return step == TK_STEP_OK ? TK_OK : TK_ERR_UNAVAILABLE;
 }
 
 static void note_fullness(struct dead_letters *letters)
 {
-    bool full = dead_letters_waiting() >= letters->most;
+    bool full = dead_letters_waiting(letters) >= letters->most;
     if (full && !letters->full)
         tk_log(TK_LOG_ERROR, "the table of dead letters is full, the others wait in the broker's queue",
                TK_KV_INT("rows", letters->most));
     if (full)
-        tk_mq_disconnect(letters->mq);
+        tk_mq_disconnect(letters->reader.mq);
     letters->full = full;
 }
 
@@ -197,21 +182,10 @@ static enum tk_err look(struct dead_letters *letters)
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 
-static enum tk_err connect_both(struct dead_letters *letters)
-{
-    enum tk_err err = tk_pgs_connect(letters->pg);
-    if (!err)
-        err = tk_mq_connect(letters->mq);
-    if (!err)
-        err = tk_mq_consume_dead_letters(letters->mq);
-    return err;
-}
-
 static void back_off(struct dead_letters *letters)
 {
-    tk_mq_disconnect(letters->mq);
-    pause_ms(letters, backoff_jitter_ms(letters->backoff_ms, arc4random()));
-    letters->backoff_ms = backoff_next_ms(letters->backoff_ms, BACKOFF_MAX_MS);
+    tk_mq_disconnect(letters->reader.mq);
+    queue_reader_pause(&letters->reader, queue_reader_next_pause_ms(&letters->reader));
 }
 
 static enum tk_err turn(struct dead_letters *letters)
@@ -220,19 +194,20 @@ static enum tk_err turn(struct dead_letters *letters)
     if (err)
         return err;
     if (letters->full) {
-        pause_ms(letters, RECEIVE_WAIT_MS);
+        queue_reader_pause(&letters->reader, RECEIVE_WAIT_MS);
         return TK_OK;
     }
-    return tk_mq_is_up(letters->mq) ? collect(letters) : connect_both(letters);
+    return tk_mq_is_up(letters->reader.mq) ? collect(letters)
+                                           : queue_reader_connect(&letters->reader, tk_mq_consume_dead_letters);
 }
 
 static void *run(void *arg)
 {
     struct dead_letters *letters = arg;
-    while (!is_stopping(letters))
+    while (!queue_reader_is_stopping(&letters->reader))
         if (turn(letters) != TK_OK)
             back_off(letters);
-    tk_mq_disconnect(letters->mq);
+    tk_mq_disconnect(letters->reader.mq);
     return NULL;
 }
 
@@ -255,22 +230,23 @@ enum tk_err dead_letters_start(const struct dead_letters_config *config, struct 
         .database_url = config->database_url,
         .mq = {.name = "event-svc dead letters",
                .url = config->rabbitmq_url,
+               .ca_file = config->tls_ca,
                .exchange = config->exchange,
                .queue = config->queue,
                .routing_keys = tk_reservation_routing_keys,
                .routing_key_count = TK_RESERVATION_EVENT_COUNT,
-               .timeout_ms = BROKER_TIMEOUT_MS,
-               .heartbeat_s = HEARTBEAT_S,
+               .timeout_ms = QUEUE_READER_BROKER_TIMEOUT_MS,
+               .heartbeat_s = QUEUE_READER_HEARTBEAT_S,
                .prefetch = AT_A_TIME},
     };
     struct dead_letters *letters = tk_alloc(sizeof(*letters));
-    if (tk_mq_new(&outbox.mq, &letters->mq) != TK_OK || tk_outbox_relay_new(&outbox, &letters->relay) != TK_OK)
+    if (tk_mq_new(&outbox.mq, &letters->reader.mq) != TK_OK || tk_outbox_relay_new(&outbox, &letters->relay) != TK_OK)
         return TK_ERR_INVALID; /* the process ends */
-    tk_metrics_register(&waiting);
+    tk_metrics_register(&waiting_gauge);
     tk_metrics_register(&collected);
     letters->most = config->most;
-    letters->backoff_ms = BACKOFF_FIRST_MS;
-    letters->pg = open_database(config);
+    queue_reader_calm(&letters->reader);
+    letters->reader.pg = open_database(config);
     int rc = pthread_create(&letters->thread, NULL, run, letters);
     assert(rc == 0);
     (void)rc;
@@ -283,17 +259,16 @@ void dead_letters_notify(struct dead_letters *letters)
     atomic_store(&letters->notified, true);
 }
 
-int64_t dead_letters_waiting(void)
+int64_t dead_letters_waiting(const struct dead_letters *letters)
 {
-    return tk_metric_get(&waiting);
+    return atomic_load(&letters->waiting);
 }
 
 void dead_letters_stop(struct dead_letters *letters)
 {
-    atomic_store(&letters->stopping, true);
+    atomic_store(&letters->reader.stopping, true);
     pthread_join(letters->thread, NULL);
     tk_outbox_relay_stop(letters->relay, RELAY_STOP_MS);
-    tk_mq_free(letters->mq);
-    tk_pgs_free(letters->pg);
+    queue_reader_release(&letters->reader);
     free(letters);
 }

@@ -20,6 +20,7 @@ struct dead_letters;
 struct dead_letters_config {
     const char *database_url;
     const char *rabbitmq_url;
+    const char *tls_ca; /* authorities for amqps (PEM file); "": the system's */
     const char *exchange;
     const char *queue;
     int64_t timeout_ms; /* of one transaction */
@@ -33,7 +34,7 @@ TK_MUSTCHECK enum tk_err dead_letters_start(const struct dead_letters_config *co
 void dead_letters_notify(struct dead_letters *letters);
 
 /** How many wait for a decision, as last counted. Thread-safe. For /health. */
-int64_t dead_letters_waiting(void);
+int64_t dead_letters_waiting(const struct dead_letters *letters);
 
 /** Ends the thread. Returns within timeout_ms and a few seconds. */
 void dead_letters_stop(struct dead_letters *letters);

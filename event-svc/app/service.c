@@ -1,7 +1,7 @@
 /*
  * Start and end. Signals are blocked before any thread exists and read from a descriptor on the loop.
  *
- *   start:  keys → schema → pools → renderer, consumer → HTTP
+ *   start:  keys → schema → read-only? → pools → renderer, consumer → HTTP
  *   SIGHUP: keys and TLS files are read again
  *   SIGTERM: stop accepting → requests in flight are answered (10 s at most) → consumer, renderer → pools → exit 0
  */
@@ -24,6 +24,7 @@
 #define DRAIN_LOOK_MS       20
 #define PG_DEPTH            16
 #define PG_MAX_QUEUED       10000
+#define START_TIMEOUT_MS    5000
 #define CONSUMER_TIMEOUT_MS 5000
 #define REDIS_DEADLINE_MS   50
 #define REDIS_RETRY_MS      1000
@@ -45,8 +46,9 @@ static bool rabbitmq_is_up(void *arg)
 
 static bool write_details(const struct tk_standard_app *app, struct tk_jsonw *w)
 {
-    int64_t waiting = dead_letters_waiting();
-    bool read_only = atomic_load(&((const struct event_service *)app)->read_only);
+    const struct event_service *service = (const struct event_service *)app;
+    int64_t waiting = dead_letters_waiting(service->dead_letters);
+    bool read_only = atomic_load(&service->read_only.on);
     tk_jsonw_i64(w, "dead_letters", waiting);
     tk_jsonw_bool(w, "read_only", read_only);
     return waiting == 0 && !read_only;
@@ -176,7 +178,7 @@ static enum tk_err open_consumer(struct event_service *service)
         .timeout_ms = CONSUMER_TIMEOUT_MS,
         .loop = service->loop,
         .pictures = service->pictures,
-        .read_only = &service->read_only,
+        .read_only = &service->read_only.on,
     };
     return consumer_start(&config, &service->consumer);
 }
@@ -186,6 +188,7 @@ static enum tk_err open_dead_letters(struct event_service *service)
     const struct dead_letters_config config = {
         .database_url = service->config->database_url,
         .rabbitmq_url = service->config->rabbitmq_url,
+        .tls_ca = service->config->tls_ca,
         .exchange = service->config->rabbitmq_exchange,
         .queue = service->config->rabbitmq_queue,
         .timeout_ms = CONSUMER_TIMEOUT_MS,
@@ -198,7 +201,7 @@ static enum tk_err open_dead_letters(struct event_service *service)
 static bool is_read_only(void *app, const struct tk_route *route)
 {
     struct event_service *service = app;
-    return atomic_load(&service->read_only) && strcmp(route->method, "GET") != 0 &&
+    return atomic_load(&service->read_only.on) && strcmp(route->method, "GET") != 0 &&
            strcmp(route->path, TK_LINEAGE_PATH) != 0;
 }
 
@@ -219,10 +222,10 @@ static enum tk_err open_server(struct event_service *service, const struct tk_ro
         .trusted_proxies = &config->limits.proxy_networks,
         .unlimited_networks = &config->limits.exempt_networks,
         .internal_api_key = config->access.internal_api_key,
+        .internal_api_key_previous = config->access.internal_api_key_previous,
         .internal_bind = config->access.internal_bind,
         .auth = service->auth,
         .tls_cert = config->tls_cert,
-        .internal_api_key_previous = config->access.internal_api_key_previous,
         .tls_key = config->tls_key,
         .app = service,
         .is_overloaded = is_read_only,
@@ -292,7 +295,7 @@ int event_service_run(const struct event_config *config, const struct tk_route *
     static struct event_service service; /* one per process; answers of the last moment may still look at it */
     service.signals = open_signals();
     if (service.signals < 0 || tk_access_open(&config->access, EVENT_SERVICE_NAME, event_scopes, &service.auth) ||
-        check_schema(config))
+        check_schema(config) || read_only_ask(&service.read_only, config->database_url, START_TIMEOUT_MS))
         return 1;
     service.config = config;
     service.loop = tk_loop_create();
@@ -300,6 +303,7 @@ int event_service_run(const struct event_config *config, const struct tk_route *
     tk_watch_want(tk_watch_open(service.loop, service.signals, on_signal, &service), TK_WATCH_READ);
     open_pools(&service);
     open_flows(&service);
+    read_only_watch(&service.read_only, service.loop, service.catalogue);
     if (open_limits(&service) || open_consumer(&service) || open_dead_letters(&service))
         return 1;
     bool serving = open_server(&service, routes, route_count) == TK_OK;

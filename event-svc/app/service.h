@@ -4,10 +4,9 @@
 #ifndef EVENT_SVC_APP_SERVICE_H
 #define EVENT_SVC_APP_SERVICE_H
 
-#include <stdatomic.h>
-
 #include "event-svc/app/consumer.h"
 #include "event-svc/app/dead_letters.h"
+#include "event-svc/app/read_only.h"
 #include "event-svc/app/seat_desk.h"
 #include "event-svc/app/seat_maps.h"
 #include "event-svc/app/seat_pictures.h"
@@ -41,7 +40,7 @@ struct event_service {
     struct tk_redis *redis;
     struct tk_ratelimit *limits;
     struct tk_http_server *server;
-    atomic_bool read_only; /* a database was restored, shared/contract/lineage.h; as last heard */
+    struct read_only read_only;
     struct tk_timer drain;
     int64_t drain_until_us;
 };

@@ -6,19 +6,6 @@
 #include "event-svc/app/service.h"
 #include "event-svc/http/query.h"
 #include "event-svc/http/routes.h"
-#include "shared/log/log.h"
-
-static void set_read_only(struct event_service *service, bool own, bool peer)
-{
-    if (atomic_exchange(&service->read_only, own || peer) == (own || peer))
-        return;
-    if (own || peer)
-        tk_log(TK_LOG_ERROR,
-               "the databases do not belong together: read-only until somebody has looked (docs/OPERATIONS.md)",
-               TK_KV_STR("restored", own ? "event_service" : "booking_db"));
-    else
-        tk_log(TK_LOG_WARNING, "the databases belong together again", TK_KV_STR("by", "--accept-restore"));
-}
 
 static void answer(struct query *query, const struct tk_pg_outcome *outcome)
 {
@@ -26,7 +13,7 @@ static void answer(struct query *query, const struct tk_pg_outcome *outcome)
     const bool *peer_diverged = query->arg;
     const struct tk_lineage own = tk_lineage_of_row(outcome->rows[0]);
     struct tk_buf body = TK_BUF_INIT(TK_LINEAGE_MAX_BYTES);
-    set_read_only(service, own.diverged, *peer_diverged);
+    read_only_note(&service->read_only, own.diverged, *peer_diverged);
     tk_lineage_encode(&own, &body);
     tk_http_respond_json(query->req, 200, &body);
 }

@@ -10,6 +10,7 @@ void tk_lineage_judge(struct tk_params *p, const struct tk_lineage *peer)
     tk_params_i64(p, peer->epoch);
     tk_params_uuid(p, tk_uuid_is_nil(&peer->peer_system_id) ? NULL : &peer->peer_system_id);
     tk_params_i64(p, peer->peer_epoch);
+    tk_params_bool(p, peer->diverged);
 }
 
 struct tk_lineage tk_lineage_of_row(const PGresult *rows)
@@ -19,6 +20,12 @@ struct tk_lineage tk_lineage_of_row(const PGresult *rows)
                                .peer_system_id = tk_row_uuid(rows, 0, 2),
                                .peer_epoch = tk_row_i64(rows, 0, 3),
                                .diverged = tk_row_bool(rows, 0, 4)};
+}
+
+bool tk_lineage_contradicts(const struct tk_lineage *one, const struct tk_lineage *other)
+{
+    return !tk_uuid_is_nil(&one->peer_system_id) &&
+           (!tk_uuid_eq(&one->peer_system_id, &other->system_id) || one->peer_epoch > other->epoch);
 }
 
 void tk_lineage_encode(const struct tk_lineage *lineage, struct tk_buf *out)

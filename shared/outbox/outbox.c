@@ -350,7 +350,7 @@ void tk_outbox_relay_stop(struct tk_outbox_relay *relay, int64_t timeout_ms)
                TK_KV_STR("relay", relay->config.name));
         return; /* the process is about to end; the thread still uses this memory */
     }
-    if (!relay->has_thread && tk_mq_is_up(relay->mq))
+    if (!relay->has_thread && timeout_ms > 0 && tk_mq_is_up(relay->mq))
         run_pass(relay, 1, &relayed);
     tk_mq_free(relay->mq);
     tk_pgs_free(relay->pg);

@@ -47,7 +47,7 @@ void tk_outbox_relay_notify(struct tk_outbox_relay *relay);
 /** The broker connection as last seen; for /health. Thread-safe. */
 bool tk_outbox_relay_broker_up(const struct tk_outbox_relay *relay);
 
-/** One last pass (bounded by timeout_ms), then ends the thread if there is one and frees the relay. */
+/** One last pass (bounded by timeout_ms; 0: none), then ends the thread if there is one and frees the relay. */
 void tk_outbox_relay_stop(struct tk_outbox_relay *relay, int64_t timeout_ms);
 
 #endif

@@ -49,3 +49,18 @@ Test(lineage, anything_else_is_refused)
         cr_expect_eq(decode(bad[i], &read), TK_ERR_INVALID, "%s", bad[i]);
     tk_arena_release(&arena);
 }
+
+Test(lineage, who_remembers_more_than_there_is_contradicts)
+{
+    struct tk_lineage event = {.system_id = tk_uuid_v7(), .epoch = 10};
+    struct tk_lineage booking = {.system_id = tk_uuid_v7(), .epoch = 20};
+    cr_expect_not(tk_lineage_contradicts(&event, &booking), "nothing is remembered");
+    event.peer_system_id = booking.system_id;
+    event.peer_epoch = 20;
+    cr_expect_not(tk_lineage_contradicts(&event, &booking));
+    event.peer_epoch = 21;
+    cr_expect(tk_lineage_contradicts(&event, &booking), "put back");
+    event.peer_epoch = 1;
+    booking.system_id = tk_uuid_v7();
+    cr_expect(tk_lineage_contradicts(&event, &booking), "replaced");
+}

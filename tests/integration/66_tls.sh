@@ -200,11 +200,14 @@ postgres_without_tls() {
 }
 
 broker_over_tls() {
-    local url=${RABBITMQ_URL/#amqp:/amqps:}
+    local name url=${RABBITMQ_URL/#amqp:/amqps:}
     url=${url/127.0.0.1:$RABBITMQ_PORT/localhost:$TLS_BROKER_PORT}
-    quietly instance_start event-svc RABBITMQ_URL="$url" TLS_CA="$TLS_DIR/ca.pem"
-    eventually 10 "the broker as event-svc sees it" up health_of "$INSTANCE_URL" rabbitmq
-    ends_well
+    for name in event-svc booking-svc booking-worker; do
+        quietly instance_start "$name" RABBITMQ_URL="$url" TLS_CA="$TLS_DIR/ca.pem"
+        eventually 10 "the broker as $name sees it" up health_of "$INSTANCE_URL" rabbitmq
+        expect "$name distrusts it somewhere" "$(grep -c 'cert verification failed' "$INSTANCE_LOG")" 0
+        ends_well
+    done
     broker_is_distrusted "$url" stranger 'peer cert verification failed'
     broker_is_distrusted "${url/localhost/127.0.0.1}" ca 'hostname verification failed'
 }
