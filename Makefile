@@ -79,7 +79,7 @@ define component_rules
 $(OUT)/$(1)/$(1): $(call obj_of,$(call src_of,$(1))) $(SHARED_LIB)
 	$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -o $$@
 
-$(OUT)/$(1)/unit-tests: $(call obj_of,$(wildcard $(1)/tests/*.c)) $(filter-out $(OUT)/$(1)/main.o,$(call obj_of,$(call src_of,$(1)))) $(SHARED_LIB)
+$(OUT)/$(1)/unit-tests: $(call obj_of,$(wildcard $(1)/tests/*.c) shared/tests/openapi_checks.c) $(filter-out $(OUT)/$(1)/main.o,$(call obj_of,$(call src_of,$(1)))) $(SHARED_LIB)
 	$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -lcriterion -o $$@
 endef
 $(foreach c,$(COMPONENTS),$(eval $(call component_rules,$(c))))

@@ -1,15 +1,19 @@
 /*
  * From h2o's request to the handler's: copy what must outlive the client, then check route, access and body, each check
  * answering by itself when it fails. The order is fixed: 400 (framing), 404/405, 403 (internal key), 429 (address), 503
- * (overload), 401 and 403 (identity), 429 (user), 413, 400 (key), 415, 400, so that one too many costs no signature and a
- * caller without rights no parsing.
+ * (overload), 401 and 403 (identity), 429 (user), 422 (query), 413, 400 (key), 415, 400, so that one too many costs no
+ * signature and a caller without rights no parsing.
  */
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "shared/base/clock.h"
 #include "shared/http/server_private.h"
 #include "shared/http/text.h"
 #include "shared/idempotency/fingerprint.h"
+
+#define QUOTED_NAME_MAX 64 /* bytes of a query parameter's name in an answer */
 
 /* --- reading the request ------------------------------------------------------------------------------------------- */
 
@@ -194,6 +198,39 @@ static bool check_size(struct tk_http_req_private *request)
     return false;
 }
 
+/** What a client chose may stand in an answer when it is a word; anything else is not quoted. */
+static const char *quotable(struct tk_arena *arena, struct tk_slice name)
+{
+    bool plain = name.len > 0 && name.len <= QUOTED_NAME_MAX;
+    for (size_t i = 0; plain && i < name.len; i++)
+        plain = isalnum((unsigned char)name.ptr[i]) || memchr("_-.[]", name.ptr[i], 5) != NULL;
+    return plain ? tk_slice_dup(arena, name) : "(unprintable)";
+}
+
+/** A parameter that is not known would otherwise be ignored, and `?sicne=5` answered with everything. */
+static bool check_query(struct tk_http_req_private *request)
+{
+    const struct tk_route *route = request->pub.route;
+    struct tk_slice name;
+    char detail[256];
+    if (request->pub.query.len == 0 || strncmp(route->path, "/api/", 5) != 0)
+        return true;
+    switch (tk_http_query_check(&request->pub.arena, request->pub.query, route->query, &name)) {
+    case TK_HTTP_QUERY_FINE:
+        return true;
+    case TK_HTTP_QUERY_TWICE:
+        (void)snprintf(detail, sizeof(detail), "query parameter %s: given more than once",
+                       quotable(&request->pub.arena, name));
+        break;
+    case TK_HTTP_QUERY_UNKNOWN:
+        (void)snprintf(detail, sizeof(detail), "query parameter %s: not known here, only: %s",
+                       quotable(&request->pub.arena, name), route->query != NULL ? route->query : "none");
+        break;
+    }
+    tk_http_problem(&request->pub, &TK_PROBLEM_VALIDATION, detail);
+    return false;
+}
+
 static bool check_load(struct tk_http_req_private *request)
 {
     const struct tk_http_config *config = &request->server->config;
@@ -261,7 +298,8 @@ int tk_http_on_request(h2o_handler_t *handler, h2o_req_t *h2o)
     struct tk_http_req_private *request = request_new(server, h2o);
     if (check_framing(request) && find_route(request) && tk_http_check_internal_key(request) &&
         tk_http_check_address_limit(request) && check_load(request) && tk_http_check_identity(request) &&
-        tk_http_check_user_limit(request) && check_size(request) && check_key(request) && check_body(request))
+        tk_http_check_user_limit(request) && check_query(request) && check_size(request) && check_key(request) &&
+        check_body(request))
         request->pub.route->handler(&request->pub);
     return 0;
 }

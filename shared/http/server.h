@@ -55,7 +55,9 @@ struct tk_route {
     const char *path;   /* "/api/v1/reservations/{id}/confirm"; {…} matches one segment */
     tk_http_handler *handler;
     unsigned flags;
-    size_t max_body; /* bytes; 0: the server's default */
+    size_t max_body;   /* bytes; 0: the server's default */
+    const char *query; /* names of query parameters, spaces between; others, and one given twice, are 422. NULL: none.
+                        * Paths outside /api/ take any. */
 };
 
 struct tk_http_config {
@@ -72,9 +74,9 @@ struct tk_http_config {
     const struct tk_peer_networks *trusted_proxies;    /* whose X-Forwarded-For is believed; NULL: nobody's */
     const struct tk_peer_networks *unlimited_networks; /* not limited by address; NULL: none */
     const char *internal_api_key;                      /* "" or NULL: internal routes are open */
+    const char *internal_api_key_previous;             /* accepted as well; "" or NULL: there is none */
     const char *internal_bind;                         /* "" or NULL: no internal listener, else see address.h */
     struct tk_auth *auth;                              /* users come from bearer tokens; NULL: X-User-ID is trusted */
-    const char *internal_api_key_previous;             /* accepted as well; "" or NULL: there is none */
     const char *tls_cert; /* PEM files of certificate chain and key, for TCP listeners; "" or NULL: plain HTTP */
     const char *tls_key;
     void *app; /* handed to handlers as req->app */

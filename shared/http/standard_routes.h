@@ -33,12 +33,13 @@ tk_http_handler tk_standard_health, tk_standard_livez, tk_standard_readyz, tk_st
 
 /** Probes are answered on either listener; figures belong to operators, so they move inside when there is an inside. */
 #define TK_STANDARD_ROUTES                                                                                                 \
-    {"GET", "/health", tk_standard_health, TK_ROUTE_BOTH, 0}, {"GET", "/livez", tk_standard_livez, TK_ROUTE_BOTH, 0},      \
-        {"GET", "/readyz", tk_standard_readyz, TK_ROUTE_BOTH, 0},                                                          \
-        {"GET", "/metrics", tk_standard_metrics, TK_ROUTE_INSIDE, 0}, {"GET", "/openapi.json", tk_standard_openapi, 0, 0}, \
-        {"GET", "/docs", tk_standard_docs, 0, 0},                                                                          \
+    {"GET", "/health", tk_standard_health, TK_ROUTE_BOTH, 0, NULL},                                                        \
+        {"GET", "/livez", tk_standard_livez, TK_ROUTE_BOTH, 0, NULL},                                                      \
+        {"GET", "/readyz", tk_standard_readyz, TK_ROUTE_BOTH, 0, NULL},                                                    \
+        {"GET", "/metrics", tk_standard_metrics, TK_ROUTE_INSIDE, 0, NULL},                                                \
+        {"GET", "/openapi.json", tk_standard_openapi, 0, 0, NULL}, {"GET", "/docs", tk_standard_docs, 0, 0, NULL},         \
     {                                                                                                                      \
-        "GET", "/docs/", tk_standard_docs_asset, TK_ROUTE_UNDOCUMENTED | TK_ROUTE_PREFIX, 0                                \
+        "GET", "/docs/", tk_standard_docs_asset, TK_ROUTE_UNDOCUMENTED | TK_ROUTE_PREFIX, 0, NULL                          \
     }
 
 #endif

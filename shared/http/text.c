@@ -3,6 +3,7 @@
  */
 #include "shared/http/text.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -49,24 +50,66 @@ struct tk_slice tk_http_percent_decode(struct tk_arena *arena, struct tk_slice t
     return (struct tk_slice){.ptr = out, .len = len};
 }
 
+struct pair {
+    struct tk_slice name; /* decoded */
+    struct tk_slice value;
+};
+
+/** Takes the next non-empty piece off `query`; false: there is none. A piece without `=` has an empty value. */
+static bool next_pair(struct tk_arena *arena, struct tk_slice *query, struct pair *out)
+{
+    while (query->len > 0) {
+        const char *end = memchr(query->ptr, '&', query->len);
+        const struct tk_slice piece = {.ptr = query->ptr, .len = end != NULL ? (size_t)(end - query->ptr) : query->len};
+        const size_t used = end != NULL ? piece.len + 1 : piece.len;
+        *query = (struct tk_slice){.ptr = query->ptr + used, .len = query->len - used};
+        if (piece.len == 0)
+            continue;
+        const char *equals = memchr(piece.ptr, '=', piece.len);
+        const size_t name_len = equals != NULL ? (size_t)(equals - piece.ptr) : piece.len;
+        out->name = tk_http_percent_decode(arena, (struct tk_slice){piece.ptr, name_len}, true);
+        out->value = equals != NULL ? (struct tk_slice){.ptr = equals + 1, .len = piece.len - name_len - 1} : TK_SLICE("");
+        return true;
+    }
+    return false;
+}
+
 struct tk_slice tk_http_query_find(struct tk_arena *arena, struct tk_slice query, const char *name)
 {
-    size_t at = 0;
-    while (at < query.len) {
-        const char *start = query.ptr + at;
-        const char *end = memchr(start, '&', query.len - at);
-        size_t len = end != NULL ? (size_t)(end - start) : query.len - at;
-        const char *equals = memchr(start, '=', len);
-        struct tk_slice key = {.ptr = start, .len = equals != NULL ? (size_t)(equals - start) : len};
-        if (tk_slice_eq_str(tk_http_percent_decode(arena, key, true), name)) {
-            if (equals == NULL)
-                return TK_SLICE("");
-            struct tk_slice value = {.ptr = equals + 1, .len = len - key.len - 1};
-            return tk_http_percent_decode(arena, value, true);
-        }
-        at += len + 1;
-    }
+    struct pair pair;
+    while (next_pair(arena, &query, &pair))
+        if (tk_slice_eq_str(pair.name, name))
+            return tk_http_percent_decode(arena, pair.value, true);
     return (struct tk_slice){NULL, 0};
+}
+
+/** Place of `name` among the words of `known`; -1: none of them. */
+static int word_index(const char *known, struct tk_slice name)
+{
+    for (int i = 0; known != NULL && *known != '\0'; i++) {
+        const size_t len = strcspn(known, " ");
+        if (tk_slice_eq(name, (struct tk_slice){.ptr = known, .len = len}))
+            return i;
+        known += len + (known[len] == ' ' ? 1 : 0);
+    }
+    return -1;
+}
+
+enum tk_http_query_fault tk_http_query_check(struct tk_arena *arena, struct tk_slice query, const char *known,
+                                             struct tk_slice *name)
+{
+    uint32_t seen = 0;
+    struct pair pair;
+    while (next_pair(arena, &query, &pair)) {
+        const int index = word_index(known, pair.name);
+        *name = pair.name;
+        if (index < 0)
+            return TK_HTTP_QUERY_UNKNOWN;
+        if ((seen & UINT32_C(1) << index) != 0)
+            return TK_HTTP_QUERY_TWICE;
+        seen |= UINT32_C(1) << index;
+    }
+    return TK_HTTP_QUERY_FINE;
 }
 
 bool tk_http_is_json_type(struct tk_slice content_type)

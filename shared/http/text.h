@@ -19,6 +19,15 @@ struct tk_slice tk_http_percent_decode(struct tk_arena *arena, struct tk_slice t
 /** First occurrence of `name` in a query string, decoded; {NULL, 0} when absent. */
 struct tk_slice tk_http_query_find(struct tk_arena *arena, struct tk_slice query, const char *name);
 
+enum tk_http_query_fault { TK_HTTP_QUERY_FINE, TK_HTTP_QUERY_UNKNOWN, TK_HTTP_QUERY_TWICE };
+
+/**
+ * Whether a query string has only parameters of `known` (names with spaces between them, 32 at most; NULL: none), each
+ * once. `name` is the first that is not or has not, decoded: any bytes. Empty pieces (`a=1&`) count for nothing.
+ */
+enum tk_http_query_fault tk_http_query_check(struct tk_arena *arena, struct tk_slice query, const char *known,
+                                             struct tk_slice *name);
+
 /** True for `application/json` with or without parameters, any case. */
 bool tk_http_is_json_type(struct tk_slice content_type);
 

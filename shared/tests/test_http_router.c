@@ -10,20 +10,20 @@ static void nobody(struct tk_http_req *req)
 }
 
 static const struct tk_route ROUTES[] = {
-    {"GET", "/", nobody, 0, 0},
-    {"GET", "/things", nobody, 0, 0},
-    {"POST", "/things", nobody, 0, 0},
-    {"GET", "/things/{id}", nobody, 0, 0},
-    {"DELETE", "/things/{id}", nobody, 0, 0},
-    {"GET", "/things/best", nobody, 0, 0},
-    {"PATCH", "/things/special", nobody, 0, 0},
-    {"GET", "/things/{id}/parts/{part}", nobody, 0, 0},
-    {"GET", "/things/{id}/parts/main", nobody, 0, 0},
-    {"GET", "/{kind}/best/parts/main", nobody, 0, 0},
-    {"GET", "/a/{x}/{y}/{z}", nobody, 0, 0},
-    {"GET", "/files/", nobody, TK_ROUTE_PREFIX | TK_ROUTE_UNDOCUMENTED, 0},
-    {"GET", "/files/deep/", nobody, TK_ROUTE_PREFIX | TK_ROUTE_UNDOCUMENTED, 0},
-    {"GET", "/files/index", nobody, 0, 0},
+    {"GET", "/", nobody, 0, 0, NULL},
+    {"GET", "/things", nobody, 0, 0, NULL},
+    {"POST", "/things", nobody, 0, 0, NULL},
+    {"GET", "/things/{id}", nobody, 0, 0, NULL},
+    {"DELETE", "/things/{id}", nobody, 0, 0, NULL},
+    {"GET", "/things/best", nobody, 0, 0, NULL},
+    {"PATCH", "/things/special", nobody, 0, 0, NULL},
+    {"GET", "/things/{id}/parts/{part}", nobody, 0, 0, NULL},
+    {"GET", "/things/{id}/parts/main", nobody, 0, 0, NULL},
+    {"GET", "/{kind}/best/parts/main", nobody, 0, 0, NULL},
+    {"GET", "/a/{x}/{y}/{z}", nobody, 0, 0, NULL},
+    {"GET", "/files/", nobody, TK_ROUTE_PREFIX | TK_ROUTE_UNDOCUMENTED, 0, NULL},
+    {"GET", "/files/deep/", nobody, TK_ROUTE_PREFIX | TK_ROUTE_UNDOCUMENTED, 0, NULL},
+    {"GET", "/files/index", nobody, 0, 0, NULL},
 };
 
 #define COUNT (sizeof(ROUTES) / sizeof(ROUTES[0]))
@@ -96,10 +96,10 @@ Test(http_router, matches_as_the_table_says)
 Test(http_router, allow_never_overflows)
 {
     static const struct tk_route many[] = {
-        {"AAAAAAAAAAAAAAAAAAAA", "/", nobody, 0, 0},
-        {"BBBBBBBBBBBBBBBBBBBB", "/", nobody, 0, 0},
-        {"CCCCCCCCCCCCCCCCCCCC", "/", nobody, 0, 0},
-        {"DDDDDDDDDDDDDDDDDDDD", "/", nobody, 0, 0},
+        {"AAAAAAAAAAAAAAAAAAAA", "/", nobody, 0, 0, NULL},
+        {"BBBBBBBBBBBBBBBBBBBB", "/", nobody, 0, 0, NULL},
+        {"CCCCCCCCCCCCCCCCCCCC", "/", nobody, 0, 0, NULL},
+        {"DDDDDDDDDDDDDDDDDDDD", "/", nobody, 0, 0, NULL},
     };
     struct tk_route_match match;
     tk_router_match(many, 4, TK_ROUTER_SIDE_ANY, TK_SLICE("GET"), TK_SLICE("/"), &match);

@@ -281,3 +281,30 @@ Test(http_server, a_taken_port_and_a_bad_address_are_reported)
     config.host = "not an address";
     cr_assert_eq(tk_http_server_open(web.loop, &config, &second), TK_ERR_INVALID);
 }
+
+static int ask_path(const char *method_and_path)
+{
+    static char request[1024];
+    const bool post = strncmp(method_and_path, "POST", 4) == 0;
+    (void)snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: t\r\n%s\r\n%s", method_and_path,
+                   post ? "Content-Type: application/json\r\nContent-Length: 2\r\n" : "", post ? "{}" : "");
+    web_ask(&web, request, &reply);
+    return reply.status;
+}
+
+Test(http_server, a_query_parameter_that_is_not_known_or_given_twice_is_named)
+{
+    web_open(&web, 2000, NULL);
+    cr_expect_eq(ask_path("GET /api/page?limit=5"), 200);
+    cr_expect_eq(ask_path("GET /api/page?"), 200);
+    cr_expect_eq(ask_path("GET /api/page?lmit=5"), 422);
+    cr_expect(reply_body_contains(&reply, "\"code\":\"validation_failed\""));
+    cr_expect(reply_body_contains(&reply, "query parameter lmit: not known here, only: limit cursor"));
+    cr_expect_eq(ask_path("GET /api/page?limit=5&limit=5"), 422);
+    cr_expect(reply_body_contains(&reply, "query parameter limit: given more than once"));
+    cr_expect_eq(ask_path("POST /api/things?dry_run=1"), 422);
+    cr_expect(reply_body_contains(&reply, "query parameter dry_run: not known here, only: none"));
+    cr_expect_eq(ask_path("GET /api/page?%3Cscript%3E=5"), 422);
+    cr_expect(reply_body_contains(&reply, "query parameter (unprintable)"));
+    cr_expect_eq(ask_path("GET /livez?probe=7"), 200, "outside /api/ balancers add what they like");
+}

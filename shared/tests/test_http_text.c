@@ -105,6 +105,41 @@ Test(http_text, query_parameters_are_found_and_decoded)
     }
 }
 
+struct check_row {
+    const char *query;
+    const char *known;
+    enum tk_http_query_fault fault;
+    const char *name;
+};
+
+static const struct check_row CHECKS[] = {
+    {"", NULL, TK_HTTP_QUERY_FINE, ""},
+    {"&&", NULL, TK_HTTP_QUERY_FINE, ""},
+    {"limit=1&cursor=x&", "limit cursor", TK_HTTP_QUERY_FINE, ""},
+    {"cursor&limit", "limit cursor", TK_HTTP_QUERY_FINE, ""},
+    {"%6cimit=1", "limit", TK_HTTP_QUERY_FINE, ""},
+    {"limit=1", NULL, TK_HTTP_QUERY_UNKNOWN, "limit"},
+    {"sicne=5", "since", TK_HTTP_QUERY_UNKNOWN, "sicne"},
+    {"=5", "since", TK_HTTP_QUERY_UNKNOWN, ""},
+    {"Limit=5", "limit cursor", TK_HTTP_QUERY_UNKNOWN, "Limit"},
+    {"limi=5", "limit cursor", TK_HTTP_QUERY_UNKNOWN, "limi"},
+    {"limit cursor=5", "limit cursor", TK_HTTP_QUERY_UNKNOWN, "limit cursor"},
+    {"limit=1&x=2&limit=3", "limit", TK_HTTP_QUERY_UNKNOWN, "x"},
+    {"limit=1&limit=1", "limit", TK_HTTP_QUERY_TWICE, "limit"},
+    {"cursor=&limit=1&%63ursor=", "limit cursor", TK_HTTP_QUERY_TWICE, "cursor"},
+};
+
+Test(http_text, query_parameters_are_known_and_given_once)
+{
+    for (size_t i = 0; i < sizeof(CHECKS) / sizeof(CHECKS[0]); i++) {
+        const struct check_row *row = &CHECKS[i];
+        struct tk_slice name = {0};
+        cr_expect_eq(tk_http_query_check(&arena, tk_slice_of(row->query), row->known, &name), row->fault, "%s", row->query);
+        if (row->fault != TK_HTTP_QUERY_FINE)
+            cr_expect(tk_slice_eq_str(name, row->name), "%s: %.*s", row->query, (int)name.len, name.ptr);
+    }
+}
+
 Test(http_text, json_content_types_are_recognised)
 {
     static const char *const good[] = {"application/json", "application/JSON; charset=utf-8", "application/json ;x=y"};

@@ -14,17 +14,17 @@ static void handler(struct tk_http_req *req)
 }
 
 static const struct tk_route ROUTES[] = {
-    {"GET", "/health", handler, TK_ROUTE_BOTH, 0},
-    {"GET", "/docs/", handler, TK_ROUTE_PREFIX | TK_ROUTE_UNDOCUMENTED, 0},
-    {"POST", "/api/v1/reservations", handler, TK_ROUTE_JSON_BODY, 0},
-    {"GET", "/api/v1/reservations", handler, 0, 0},
-    {"GET", "/api/v1/reservations/{id}", handler, 0, 0},
-    {"DELETE", "/api/v1/reservations/{id}", handler, 0, 0},
-    {"POST", "/api/v1/reservations/{id}/confirm", handler, TK_ROUTE_JSON_BODY | TK_ROUTE_OPTIONAL_BODY, 0},
-    {"GET", "/api/v1/tickets/user/{user_id}", handler, 0, 0},
-    {"GET", "/api/v1/tickets/{id}/qr", handler, 0, 0},
-    {"GET", "/api/v1/sessions/{id}/geometry/{hash}", handler, 0, 0},
-    {"POST", "/api/internal/sessions/{id}/seats/reserve", handler, TK_ROUTE_JSON_BODY | TK_ROUTE_INTERNAL, 0},
+    {"GET", "/health", handler, TK_ROUTE_BOTH, 0, NULL},
+    {"GET", "/docs/", handler, TK_ROUTE_PREFIX | TK_ROUTE_UNDOCUMENTED, 0, NULL},
+    {"POST", "/api/v1/reservations", handler, TK_ROUTE_JSON_BODY, 0, NULL},
+    {"GET", "/api/v1/reservations", handler, 0, 0, NULL},
+    {"GET", "/api/v1/reservations/{id}", handler, 0, 0, NULL},
+    {"DELETE", "/api/v1/reservations/{id}", handler, 0, 0, NULL},
+    {"POST", "/api/v1/reservations/{id}/confirm", handler, TK_ROUTE_JSON_BODY | TK_ROUTE_OPTIONAL_BODY, 0, NULL},
+    {"GET", "/api/v1/tickets/user/{user_id}", handler, 0, 0, NULL},
+    {"GET", "/api/v1/tickets/{id}/qr", handler, 0, 0, NULL},
+    {"GET", "/api/v1/sessions/{id}/geometry/{hash}", handler, 0, 0, NULL},
+    {"POST", "/api/internal/sessions/{id}/seats/reserve", handler, TK_ROUTE_JSON_BODY | TK_ROUTE_INTERNAL, 0, NULL},
 };
 
 #define ROUTE_COUNT (sizeof(ROUTES) / sizeof(ROUTES[0]))
@@ -78,6 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct tk_slice rest = {.ptr = query + 1, .len = target.len - path.len - 1};
         MUST(tk_http_query_find(&arena, rest, "limit").len <= rest.len);
         (void)tk_http_query_find(&arena, rest, "cursor");
+        struct tk_slice name = {0};
+        MUST(tk_http_query_check(&arena, rest, "limit cursor", &name) == TK_HTTP_QUERY_FINE || name.len <= rest.len);
     }
     read_headers(target);
     tk_arena_release(&arena);

@@ -117,6 +117,30 @@ unknown_paths_are_problems() { # URL
     expect "status" "$STATUS" 404
 }
 
+# A slip of the pen in a parameter must not be answered with everything.
+unknown_parameters_are_named() { # URL
+    local method path
+    while read -r method path; do
+        request "$method" "$1${path//\{+([!\}])\}/$NOBODY}?sicne=1" -H "X-User-ID: $NOBODY" ${INTERNAL_AUTH[@]+"${INTERNAL_AUTH[@]}"}
+        expect "$method $path" "$STATUS $(json .code)" "422 validation_failed"
+        expect_match "$method $path" "$(json .detail)" '^query parameter sicne: '
+        expect "documented for $method $path" "$(jq -r --arg path "$path" --arg method "${method,,}" \
+            '.paths[$path][$method].responses | has("422")' "$WORK/document")" true
+    done < <(curl -sS "$1/openapi.json" | tee "$WORK/document" |
+        jq -r '.paths | to_entries[] | select(.key | startswith("/api/")) | .key as $path | .value | keys[] | ascii_upcase + " " + $path')
+    get "$1/livez?from=balancer"
+    expect_status 200
+}
+
+repeated_parameters_are_named() { # URL-OF-A-LIST
+    local pair
+    for pair in 'limit=1&limit=2' 'cursor=&cursor=' 'limit=1&cursor=x&%6cimit=1'; do
+        get "$1?$pair" -H "X-User-ID: $NOBODY"
+        expect_problem 422 validation_failed
+        expect_match "$pair" "$(json .detail)" '^query parameter (limit|cursor): given more than once'
+    done
+}
+
 head_has_no_body() { # URL
     STATUS=$(curl -sS --max-time 10 -I -o "$WORK/headers" -w '%{http_code} %{size_download}' "$1/livez")
     expect "status and size" "$STATUS" "200 0"
@@ -148,8 +172,11 @@ surface_of() { # NAME URL DEPENDENCY…
     check "$name: X-Request-ID is echoed or made" request_ids_travel "$url"
     check "$name: unknown paths are 404 problems" unknown_paths_are_problems "$url"
     check "$name: HEAD has no body" head_has_no_body "$url"
+    check "$name: query parameters that are not known are refused by name" unknown_parameters_are_named "$url"
 }
 
 surface_of event-svc "$EVENT_URL" postgres rabbitmq
 surface_of booking-svc "$BOOKING_URL" postgres redis rabbitmq event
+check "event-svc: a query parameter given twice is refused" repeated_parameters_are_named "$EVENT_URL/api/v1/organizers"
+check "booking-svc: likewise" repeated_parameters_are_named "$BOOKING_URL/api/v1/reservations"
 check "booking-worker: /health and /metrics" worker_is_up
