@@ -65,9 +65,11 @@ static bool postgres_up(void *arg)
     return tk_pg_is_up(((struct booking_app *)arg)->pg);
 }
 
+/** Writes are taken: not before it is known, in the first moment, that booking_db belongs to event_service. */
 static bool commits(void *arg)
 {
-    return commit_gate_allows(&((struct booking_app *)arg)->commit_gate);
+    const struct booking_app *app = arg;
+    return commit_gate_allows(&app->commit_gate) && lineage_is_known(app->lineage);
 }
 
 static bool redis_up(void *arg)

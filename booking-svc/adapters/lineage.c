@@ -28,7 +28,7 @@ struct lineage {
     struct commit_gate *gate;
     struct tk_timer timer;
     struct tk_pg_op op;
-    bool asked; /* event-svc has answered, or could not, at least once */
+    bool informed; /* event-svc was asked at least once */
     bool diverged;
     bool peer_diverged; /* as it said last: who found it first */
 };
@@ -38,10 +38,16 @@ static tk_loop_fn beat;
 static void rest(struct lineage *lineage)
 {
     const bool calm = commit_gate_allows(lineage->gate) && !lineage->diverged;
-    lineage->asked = true;
     tk_metric_set(&diverged_gauge, lineage->diverged);
     tk_metric_set(&commits_gauge, commit_gate_allows(lineage->gate));
     tk_timer_start(lineage->loop, &lineage->timer, calm ? PULSE_MS : WORRIED_MS, beat, lineage);
+}
+
+/* event-svc has answered, or cannot: no more can be known now. */
+static void rest_informed(struct lineage *lineage)
+{
+    lineage->informed = true;
+    rest(lineage);
 }
 
 static void set_diverged(struct lineage *lineage, bool diverged)
@@ -62,7 +68,7 @@ static void on_judged(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
     struct lineage *lineage = op->arg;
     if (outcome->step == TK_STEP_OK && PQntuples(outcome->rows[0]) == 1)
         set_diverged(lineage, tk_lineage_of_row(outcome->rows[0]).diverged);
-    rest(lineage);
+    rest_informed(lineage);
 }
 
 static void run(struct lineage *lineage, tk_pg_done_fn *done)
@@ -83,7 +89,7 @@ static void on_answer(void *arg, enum tk_step step, int status, struct tk_slice 
     struct tk_arena arena = {0};
     struct tk_lineage peer;
     if (step != TK_STEP_OK || status != 200 || tk_lineage_decode(body, &arena, &peer) != TK_OK) {
-        rest(lineage); /* away, or older than this: nothing is known, nothing changes */
+        rest_informed(lineage); /* away, or older than this: nothing is known, nothing changes */
     } else {
         lineage->peer_diverged = peer.diverged;
         tk_pg_op_init(&lineage->op);
@@ -101,7 +107,7 @@ static void ask_event_svc(struct lineage *lineage, const struct tk_lineage *own)
         event_client_post(lineage->events, TK_LINEAGE_PATH, &body, DEADLINE_MS, on_answer, lineage) == TK_OK)
         return;
     tk_buf_release(&body);
-    rest(lineage);
+    rest_informed(lineage);
 }
 
 static void on_beaten(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
@@ -146,7 +152,7 @@ bool lineage_has_diverged(const struct lineage *lineage)
     return lineage->diverged;
 }
 
-bool lineage_allows_changes(const struct lineage *lineage)
+bool lineage_is_known(const struct lineage *lineage)
 {
-    return lineage->asked && !lineage->diverged;
+    return lineage->informed;
 }

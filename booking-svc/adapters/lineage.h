@@ -18,7 +18,7 @@ struct lineage *lineage_new(struct tk_loop *loop, struct tk_pg *pg, struct event
 /** One of the databases does not belong to the other any more. As last seen. */
 bool lineage_has_diverged(const struct lineage *lineage);
 
-/** They have not diverged, and that is known: event-svc was asked since the start, if it could be. */
-bool lineage_allows_changes(const struct lineage *lineage);
+/** event-svc was asked since the start, if it could be. Until then nothing should be changed either. */
+bool lineage_is_known(const struct lineage *lineage);
 
 #endif

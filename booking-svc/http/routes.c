@@ -44,7 +44,7 @@ static bool is_reading(const struct tk_route *route)
 bool booking_is_overloaded(void *arg, const struct tk_route *route)
 {
     struct booking_app *app = arg;
-    if (!lineage_allows_changes(app->lineage) && !is_reading(route))
+    if ((lineage_has_diverged(app->lineage) || !lineage_is_known(app->lineage)) && !is_reading(route))
         return true;
     return route->handler == http_create_reservation && create_reservation_is_overloaded(app);
 }
