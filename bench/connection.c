@@ -53,19 +53,26 @@ static bool parse_status(struct tk_slice head, int *status)
     return true;
 }
 
-static size_t content_length(struct tk_slice head)
+static bool begins(const char *line, const char *end, const char *with, size_t len)
 {
-    static const char NAME[] = "\r\ncontent-length: ";
-    for (const char *at = head.ptr; at + sizeof(NAME) < head.ptr + head.len; at++)
-        if (*at == '\r' && strncasecmp(at, NAME, sizeof(NAME) - 1) == 0)
-            return strtoul(at + sizeof(NAME) - 1, NULL, 10);
-    return 0;
+    return (size_t)(end - line) > len && strncasecmp(line, with, len) == 0;
 }
 
-static bool says_close(struct tk_slice head)
+/* The two lines of interest begin with the same letter, so most lines cost one comparison. */
+static void parse_headers(struct tk_slice head, size_t *length, bool *closes)
 {
-    static const char LINE[] = "\r\nConnection: close\r\n";
-    return memmem(head.ptr, head.len, LINE, sizeof(LINE) - 1) != NULL;
+    static const char LENGTH[] = "content-length: ", CLOSE[] = "connection: close\r";
+    const char *end = head.ptr + head.len;
+    *length = 0;
+    *closes = false;
+    for (const char *at = head.ptr; (at = memchr(at, '\n', (size_t)(end - at))) != NULL && ++at < end;) {
+        if ((*at | 0x20) != 'c')
+            continue;
+        if (begins(at, end, LENGTH, sizeof(LENGTH) - 1))
+            *length = strtoul(at + sizeof(LENGTH) - 1, NULL, 10);
+        else if (begins(at, end, CLOSE, sizeof(CLOSE) - 1))
+            *closes = true;
+    }
 }
 
 static enum tk_err complete(struct connection *c, struct response *out)
@@ -76,11 +83,13 @@ static enum tk_err complete(struct connection *c, struct response *out)
     struct tk_slice head = {.ptr = c->in.ptr, .len = (size_t)(end - c->in.ptr) + 4};
     if (!parse_status(head, &out->status))
         return TK_ERR_IO;
-    size_t length = out->status == 304 ? 0 : content_length(head);
+    size_t length;
+    parse_headers(head, &length, &out->closes);
+    if (out->status == 304)
+        length = 0;
     if (c->in.len < head.len + length)
         return TK_ERR_TIMEOUT;
     out->body = (struct tk_slice){.ptr = c->in.ptr + head.len, .len = length};
-    out->closes = says_close(head);
     c->busy = false;
     return TK_OK;
 }

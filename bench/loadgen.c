@@ -35,6 +35,7 @@
 #define MAX_EVENTS     512
 #define DRAIN_SECONDS  5
 #define MAX_SLEEP_US   1000
+#define GATHER_US      200
 #define RETRY_AFTER_US 50000 /* closed loop: how long a buyer who was answered 503 waits; real ones would wait longer */
 
 struct worker {
@@ -211,11 +212,22 @@ static void send_confirm(struct generator *g, struct worker *w, const char *rese
         worker_broke(g, w);
 }
 
-/* Who has to rest queues behind those who need not; in an open loop arrivals come anyway, and connections take turns. */
+static bool is_selling(const struct options *opt)
+{
+    return opt->workload == WORKLOAD_RESERVE || opt->workload == WORKLOAD_BOOKING;
+}
+
+/*
+ * Who has to rest queues behind those who need not. In an open loop the next buyer is another one who comes anyway: he gets
+ * the connection that was used last, as from the pool of a reverse proxy, so that no more are in use than are needed.
+ * Requests that sell nothing take turns.
+ */
 static void job_ended(struct generator *g, struct worker *w, bool must_rest)
 {
-    w->rested_us = must_rest ? tk_mono_us() + RETRY_AFTER_US : 0;
-    if (must_rest || g->opt.rate > 0)
+    const bool open_loop = g->opt.rate > 0;
+    const bool rests = must_rest && !open_loop;
+    w->rested_us = rests ? tk_mono_us() + RETRY_AFTER_US : 0;
+    if (rests || (open_loop && !is_selling(&g->opt)))
         tk_list_push_back(&g->idle, &w->idle);
     else
         tk_list_push_front(&g->idle, &w->idle);
@@ -299,6 +311,18 @@ static bool is_over(struct generator *g, int64_t now)
     return now >= g->end_us && (!any_busy(g) || now > g->end_us + DRAIN_SECONDS * TK_US_PER_S);
 }
 
+/*
+ * What falls due and what is answered within GATHER_US is handled in one turn: waking up for each of them costs as much as
+ * handling it, and takes the processor from those who are measured. It can only make latencies longer. Not where answers
+ * come from memory: there the connections are waiting for us.
+ */
+static void gather(const struct generator *g)
+{
+    const struct timespec pause = {.tv_nsec = GATHER_US * 1000};
+    if (is_selling(&g->opt))
+        (void)nanosleep(&pause, NULL);
+}
+
 static void run(struct generator *g)
 {
     int64_t now = tk_mono_us();
@@ -322,6 +346,7 @@ static void run(struct generator *g)
             ended = true;
             g->cpu_us += cpu_time_us();
         }
+        gather(g);
     }
     if (!ended)
         g->cpu_us += cpu_time_us();

@@ -332,4 +332,6 @@ measure_overload() {
     of_peak overload W1 && of_peak overload_W3 W3
 }
 
-of_peak() { add "$1" "$(jq --argjson peak "$(figure "$2")" '{of_peak: (.median / $peak)}' "$OUT/$1.json")"; }
+of_peak() {
+    add "$1" "$(jq --argjson peak "$(figure "$2")" '{of_peak: (.median / $peak), worst_of_peak: (.worst / $peak)}' "$OUT/$1.json")"
+}
