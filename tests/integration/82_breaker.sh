@@ -18,7 +18,7 @@ reserve_until_open() {
         began=$(now_ms)
         reserve "$(uuid)" "${TAKEN[0]}"
         expect "status of try $tries" "$STATUS" 503
-        expect_between "milliseconds of try $tries" $(($(now_ms) - began)) 0 2500
+        expect_between "milliseconds of try $tries" $(($(now_ms) - began)) 0 5000 # 2 s, and what a busy machine adds
         [ "$(breaker_state)" = open ] && return
     done
     fail "not open after $tries tries"
