@@ -97,6 +97,7 @@ static enum tk_err complete(struct connection *c, struct response *out)
 enum tk_err connection_receive(struct connection *c, struct response *out)
 {
     char chunk[READ_CHUNK];
+    const size_t known = c->in.len;
     ssize_t got;
     do {
         got = recv(c->fd, chunk, sizeof(chunk), 0);
@@ -105,5 +106,7 @@ enum tk_err connection_receive(struct connection *c, struct response *out)
         if (got > 0)
             tk_buf_append(&c->in, chunk, (size_t)got);
     } while (got == (ssize_t)sizeof(chunk)); /* a short read has drained the socket: edge-triggered epoll needs no more */
+    if (!c->busy) /* an answer to nothing is a server's goodbye; a late event for what was read already is nothing */
+        return c->in.len > known ? TK_ERR_IO : TK_ERR_TIMEOUT;
     return c->in.overflow ? TK_ERR_IO : complete(c, out);
 }

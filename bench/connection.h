@@ -37,7 +37,10 @@ void connection_close(struct connection *c);
 /** Starts a request: the caller has filled c->out. TK_ERR_IO: the connection broke. */
 TK_MUSTCHECK enum tk_err connection_send(struct connection *c);
 
-/** Reads what has arrived. TK_ERR_TIMEOUT: not complete yet. TK_OK: `out` is filled and the connection is idle again. */
+/**
+ * Reads what has arrived. TK_ERR_TIMEOUT: not complete yet. TK_OK: `out` is filled and the connection is idle again.
+ * TK_ERR_IO: it is over, which is no loss when it was idle.
+ */
 TK_MUSTCHECK enum tk_err connection_receive(struct connection *c, struct response *out);
 
 #endif

@@ -33,9 +33,9 @@
 
 #define SERVICE            "booking-svc"
 #define VERSION            "1.0.0"
-#define DRAIN_MS           10000
+#define DRAIN_MS           3500
 #define DRAIN_POLL_MS      20
-#define RELAY_STOP_MS      2000
+#define RELAY_STOP_MS      1000
 #define RELAY_POLL_MS      1000
 #define IO_TIMEOUT_MS      10000
 #define MAX_BODY           (1u << 20)

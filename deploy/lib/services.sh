@@ -64,7 +64,7 @@ program_healthy() { curl -fsS -o /dev/null --max-time 2 "http://127.0.0.1:$(serv
 # True when the file a running service was started from has been built anew since.
 program_outdated() { [[ $(readlink "/proc/$(service_pid "$1")/exe" 2>/dev/null) == *' (deleted)' ]]; }
 
-# The services' own drain deadline is 10 s.
+# The services' own drain deadline is 3.5 s, the worker's 10 s.
 program_stop() { process_stop "$1" TERM 15; }
 
 # --- one interface for all six parts -----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
  *
  *   start:  keys → schema → read-only? → pools → renderer, consumer → HTTP
  *   SIGHUP: keys and TLS files are read again
- *   SIGTERM: stop accepting → requests in flight are answered (10 s at most) → consumer, renderer → pools → exit 0
+ *   SIGTERM: stop accepting → requests in flight are answered (3.5 s at most) → consumer, renderer → pools → exit 0
  */
 #include "event-svc/app/service.h"
 
@@ -20,7 +20,7 @@
 #include "shared/contract/lineage.h"
 #include "shared/log/log.h"
 
-#define DRAIN_MS            10000
+#define DRAIN_MS            3500
 #define DRAIN_LOOK_MS       20
 #define PG_DEPTH            16
 #define PG_MAX_QUEUED       10000

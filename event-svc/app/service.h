@@ -49,7 +49,7 @@ struct event_service {
 #define BULK_DEADLINE_MS INT64_C(15000)
 
 /**
- * Checks keys and schema, opens everything, serves until SIGTERM or SIGINT, drains for up to 10 s, and closes. SIGHUP
+ * Checks keys and schema, opens everything, serves until SIGTERM or SIGINT, drains for up to 3.5 s, and closes. SIGHUP
  * reads the keys again. Returns the program's exit code.
  */
 int event_service_run(const struct event_config *config, const struct tk_route *routes, size_t route_count,

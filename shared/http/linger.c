@@ -10,7 +10,7 @@
 
 #define LINGER_MS    2000
 #define LINGER_BYTES (32u << 20) /* a client that goes on beyond this is cut off */
-#define LINGER_MAX   256         /* connections lingering at a time; further ones are closed at once */
+#define LINGER_MAX   256         /* connections lingering at a time, unless draining; further ones are closed at once */
 
 struct farewell {
     struct tk_http_server *server;
@@ -50,7 +50,7 @@ void tk_http_close_gently(h2o_req_t *req)
 
 void tk_http_linger(struct tk_http_server *server, int fd)
 {
-    if (server->linger_count >= LINGER_MAX) {
+    if (server->linger_count >= LINGER_MAX && !server->draining) {
         (void)close(fd);
         return;
     }

@@ -46,6 +46,7 @@ static void attach_exchange(struct tk_http_req_private *request, h2o_req_t *h2o)
     exchange->server = request->server;
     exchange->conn = tk_http_conn_of(h2o);
     exchange->conn->busy = true;
+    exchange->conn->has_asked = true;
     request->exchange = exchange;
 }
 

@@ -8,9 +8,8 @@
  *   - a bound on the memory of answers on their way, since a few thousand who read slowly can ask for megabytes each:
  * beyond it large answers to GET are 503 (respond.c);
  *   - a drain for HTTP/1: for a second everybody is still served, with `Connection: close`. Under load that alone empties
- * the house. Then connections that are idle are shut down for reading: h2o still reads what has arrived, answers it, and
- * closes at the end of file. Last the listener takes in whoever waits in its backlog, and closes; the kernel would reset
- * them.
+ * the house. Then who is idle is told goodbye (goodbye.c). Last the listener takes in whoever waits in its backlog, and
+ * closes; the kernel would reset them.
  *
  * HTTP/2 stays off: 2.2.5 lacks the fix for CVE-2023-44487, and over cleartext it would accept the preface unasked. With
  * TLS h2o asks which protocol ALPN chose; tls.c never chooses that one.
@@ -143,9 +142,7 @@ static void close_idle(struct tk_http_server *server)
 {
     TK_LIST_FOREACH(link, &server->conns)
     {
-        struct tk_http_conn *conn = TK_CONTAINER_OF(link, struct tk_http_conn, link);
-        if (!conn->busy && conn->sock->input->size == 0)
-            (void)shutdown(h2o_socket_get_fd(conn->sock), SHUT_RD);
+        tk_http_say_goodbye(TK_CONTAINER_OF(link, struct tk_http_conn, link)); /* closes it later, not now */
     }
 }
 
@@ -291,6 +288,7 @@ enum tk_err tk_http_server_open(struct tk_loop *loop, const struct tk_http_confi
     tk_list_init(&server->conns);
     tk_list_init(&server->sending);
     tk_http_stats_open(server);
+    tk_http_goodbye_open(server);
     configure_h2o(server);
     server->tls = tls;
     for (int which = 0; which < TK_HTTP_LISTENERS; which++)

@@ -64,6 +64,7 @@ struct tk_http_server {
     struct tk_metric turned_away;
     struct tk_metric crowded_out;
     struct tk_metric stalled;
+    struct tk_buf goodbye; /* what is said to idle connections when draining */
     uint16_t port;
     bool draining;
 };
@@ -76,9 +77,11 @@ struct tk_http_conn {
     struct tk_peer peer;
     size_t *of_address; /* in server->per_address, this one included; NULL: not counted */
     bool has_peer;
-    bool busy;     /* a request was read and its answer has not left yet */
-    SSL_CTX *tls;  /* a reference: h2o looks at it when the first bytes arrive, maybe after a reload */
-    int linger_fd; /* duplicate of the socket's descriptor, to close it gently; -1 normally */
+    bool busy; /* a request was read and its answer has not left yet */
+    bool has_asked;
+    h2o_socket_cb hang_up; /* goodbye is being said; told of an error, this closes the connection. NULL normally */
+    SSL_CTX *tls;          /* a reference: h2o looks at it when the first bytes arrive, maybe after a reload */
+    int linger_fd;         /* duplicate of the socket's descriptor, to close it gently; -1 normally */
 };
 
 struct tk_http_exchange {
@@ -167,6 +170,11 @@ void tk_http_forget_connection(struct tk_http_conn *conn);
 /** Each answers 429 and returns false when the limit is reached. The first needs the route, the second the user too. */
 bool tk_http_check_address_limit(struct tk_http_req_private *request);
 bool tk_http_check_user_limit(struct tk_http_req_private *request);
+
+/* goodbye.c */
+void tk_http_goodbye_open(struct tk_http_server *server);
+/** Ends the connection, unless a request has begun to arrive: who is about to ask learns that nothing was applied. */
+void tk_http_say_goodbye(struct tk_http_conn *conn);
 
 /* linger.c */
 /** The connection ends with the answer to `req`, and gently: what the client still sends is read and forgotten. */

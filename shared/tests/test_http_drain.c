@@ -117,7 +117,8 @@ Test(http_drain, a_request_that_came_before_the_end_is_answered)
 Test(http_drain, who_had_connected_before_the_end_may_still_ask)
 {
     web_open(&web, 5000, NULL);
-    ask(web_connect(&web), "keep-alive");
+    int old = web_connect(&web);
+    ask(old, "keep-alive");
     tk_http_server_drain(web.server);
     web_turn_for(&web, GRACE_MS / 2);
     (void)usleep((useconds_t)(GRACE_MS * TK_US_PER_MS / 2 + 10000));
@@ -125,6 +126,30 @@ Test(http_drain, who_had_connected_before_the_end_may_still_ask)
     web_turn_for(&web, 50);
     cr_expect_eq(web_connect(&web), -1, "nobody listens any more");
     ask(fresh, "close");
+    (void)close(old);
+    cr_expect_lt(finish(), GRACE_MS / 2);
+}
+
+/* His request and our end pass each other: without a word of ours he would be in doubt, or reset. */
+Test(http_drain, who_asks_too_late_is_told_that_nothing_was_applied)
+{
+    web_open(&web, 5000, NULL);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        clients[i] = web_connect(&web);
+        ask(clients[i], "keep-alive");
+    }
+    tk_http_server_drain(web.server);
+    web_turn_for(&web, GRACE_MS + 100);
+    ask_behind_its_back();
+    for (size_t i = 0; i < CLIENTS; i++) {
+        web_read(&web, clients[i], false, 1000, NULL, &reply);
+        cr_assert_eq(reply.status, 503, "client %zu: %d", i, reply.status);
+        cr_expect(reply.complete && reply_body_contains(&reply, "\"overloaded\""));
+        cr_expect_str_eq(reply_header(&reply, "connection"), "close");
+        cr_expect_str_eq(reply_header(&reply, "retry-after"), "1");
+        cr_expect_geq(web_wait_closed(&web, clients[i], 100), 0);
+        (void)close(clients[i]);
+    }
     cr_expect_lt(finish(), GRACE_MS / 2);
 }
 
