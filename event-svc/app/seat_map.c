@@ -46,6 +46,7 @@ struct seat_map *seat_map_render(const struct tk_uuid *session_id, const PGresul
         return NULL;
     struct seat_map *map = tk_alloc(sizeof(*map));
     struct seat_map_row seat = seat_map_read(rows, 0);
+    map->owners = 1;
     map->version = seat.version;
     map->json = TK_BUF_INIT(MAX_BYTES);
     struct tk_jsonw w = TK_JSONW(&map->json);
@@ -64,9 +65,15 @@ struct seat_map *seat_map_render(const struct tk_uuid *session_id, const PGresul
     return map;
 }
 
+struct seat_map *seat_map_share(struct seat_map *map)
+{
+    atomic_fetch_add(&map->owners, 1);
+    return map;
+}
+
 void seat_map_free(struct seat_map *map)
 {
-    if (map == NULL)
+    if (map == NULL || atomic_fetch_sub(&map->owners, 1) > 1)
         return;
     tk_buf_release(&map->json);
     for (int form = 0; form < SEAT_MAP_FORMS; form++)

@@ -5,6 +5,7 @@
 #define EVENT_SVC_APP_SEAT_MAP_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@ enum seat_map_form { SEAT_MAP_OBJECT, SEAT_MAP_ARRAY };
 #define SEAT_MAP_FORMS 2
 
 struct seat_map {
+    atomic_size_t owners;
     int64_t version;
     struct tk_buf json;
     struct tk_slice forms[SEAT_MAP_FORMS]; /* into `json` */
@@ -26,7 +28,9 @@ struct seat_map {
 
 /** Renders all rows of seat_map_select(); NULL when there is none. Free with seat_map_free(). About 3 us a seat. */
 struct seat_map *seat_map_render(const struct tk_uuid *session_id, const PGresult *rows);
-void seat_map_free(struct seat_map *map); /* NULL is fine */
+/** One more owner, who frees it, too: an answer on its way to a client who takes his time. Any thread. */
+struct seat_map *seat_map_share(struct seat_map *map);
+void seat_map_free(struct seat_map *map); /* NULL is fine; the last owner's call frees */
 
 /** Makes the compressed form if it is not there. */
 void seat_map_compress(struct seat_map *map, enum seat_map_form form);

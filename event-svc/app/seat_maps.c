@@ -103,8 +103,9 @@ static bool can_serve(const struct seat_map *map, const struct seat_map_call *ca
     return map != NULL && map->version >= call->version && (!call->gzip || map->gzipped[call->form].len > 0);
 }
 
-static void serve(const struct seat_map *map, struct seat_map_call *call)
+static void serve(struct seat_map *map, struct seat_map_call *call)
 {
+    call->map = map;
     call->version = map->version;
     call->done(call, SEAT_MAP_FRESH, call->gzip ? tk_buf_slice(&map->gzipped[call->form]) : map->forms[call->form]);
 }

@@ -15,7 +15,7 @@
 struct seat_maps;
 
 enum seat_map_outcome {
-    SEAT_MAP_FRESH,     /* `bytes` are valid during the call */
+    SEAT_MAP_FRESH,     /* `bytes` are valid during the call, and as long as somebody owns `call->map` */
     SEAT_MAP_UNCHANGED, /* the client has this version */
     SEAT_MAP_NO_SESSION,
     SEAT_MAP_OVERLOADED, /* Postgres is away or the queue too long */
@@ -33,6 +33,7 @@ struct seat_map_call {
     seat_map_call_fn *done;
     void *arg;
     int64_t version;        /* out, for the ETag: of the bytes, or the current one when unchanged */
+    struct seat_map *map;   /* out: where the bytes lie */
     struct version_ask ask; /* this and the following: the cache's */
     struct seat_maps *maps;
     struct tk_link waiting;

@@ -7,11 +7,9 @@
 #include "event-svc/http/routes.h"
 #include "shared/http/gzip.h"
 
-static void respond_bytes(struct tk_http_req *req, struct tk_slice bytes)
+static void on_left(void *map)
 {
-    struct tk_buf body = TK_BUF_INIT(bytes.len);
-    tk_buf_append_slice(&body, bytes);
-    tk_http_respond_json(req, 200, &body);
+    seat_map_free(map);
 }
 
 static void on_map(struct seat_map_call *call, enum seat_map_outcome outcome, struct tk_slice bytes)
@@ -35,7 +33,7 @@ static void on_map(struct seat_map_call *call, enum seat_map_outcome outcome, st
     }
     if (call->gzip)
         tk_http_set_header(req, "content-encoding", "gzip");
-    respond_bytes(req, bytes);
+    tk_http_respond_shared(req, 200, "application/json", bytes, on_left, seat_map_share(call->map));
 }
 
 static void get_map(struct tk_http_req *req, enum seat_map_form form)

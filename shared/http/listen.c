@@ -16,8 +16,9 @@
 #include "shared/http/server_private.h"
 #include "shared/log/log.h"
 
-#define BACKLOG   4096 /* the kernel caps it at net.core.somaxconn */
-#define UNIX_MODE 0660
+#define BACKLOG      4096 /* the kernel caps it at net.core.somaxconn */
+#define UNSENT_BYTES (128 << 10)
+#define UNIX_MODE    0660
 
 static void set_options(int fd, int64_t timeout_ms)
 {
@@ -26,10 +27,13 @@ static void set_options(int fd, int64_t timeout_ms)
     int defer_s = io_timeout_ms / 1000 > 0 ? io_timeout_ms / 1000 : 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    /* Accepted sockets inherit both; without the first, a peer that vanished holds our answer for a quarter of an hour. */
+    /* Accepted sockets inherit these; without the first, a peer that vanished holds our answer for a quarter of an hour. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &io_timeout_ms, sizeof(io_timeout_ms));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
+    /* Else it takes megabytes for a client who does not read: the copies cost more than the answer, and the memory is
+     * shared with everybody on the machine. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){UNSENT_BYTES}, sizeof(int));
 }
 
 static enum tk_err refuse(const struct tk_http_config *config, const struct tk_http_address *address, const char *reason,

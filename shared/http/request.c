@@ -31,11 +31,13 @@ static void on_exchange_disposed(void *arg)
         exchange->request->h2o = NULL;
         exchange->request->exchange = NULL;
     } else {
-        tk_list_remove(&exchange->link);
+        tk_http_end_sending(exchange);
         exchange->server->in_flight--;
         exchange->server->sending_bytes -= exchange->body.cap;
     }
     tk_buf_release(&exchange->body);
+    if (exchange->release != NULL)
+        exchange->release(exchange->release_arg);
 }
 
 static void attach_exchange(struct tk_http_req_private *request, h2o_req_t *h2o)

@@ -62,8 +62,7 @@ static void send_to_client(struct tk_http_req_private *request, int status, cons
     struct tk_http_exchange *exchange = request->exchange;
     h2o_req_t *h2o = request->h2o;
     exchange->request = NULL;
-    exchange->deadline_us = tk_http_send_deadline(request->server, body.len);
-    tk_list_push_back(&request->server->sending, &exchange->link);
+    tk_http_begin_sending(exchange, body.len);
     if (owned != NULL) {
         exchange->body = *owned;
         request->server->sending_bytes += owned->cap;
@@ -170,6 +169,20 @@ void tk_http_respond_json(struct tk_http_req *req, int status, struct tk_buf *bo
 void tk_http_respond_static(struct tk_http_req *req, int status, const char *content_type, struct tk_slice body)
 {
     finish(req, status, content_type, body, NULL);
+}
+
+void tk_http_respond_shared(struct tk_http_req *req, int status, const char *content_type, struct tk_slice body,
+                            tk_loop_fn *release, void *owner)
+{
+    struct tk_http_exchange *exchange = req->priv->exchange;
+    const bool leaves = exchange != NULL && req->priv->capture == NULL;
+    if (leaves) {
+        exchange->release = release;
+        exchange->release_arg = owner;
+    }
+    finish(req, status, content_type, body, NULL);
+    if (!leaves)
+        release(owner);
 }
 
 void tk_http_respond_empty(struct tk_http_req *req, int status)

@@ -15,6 +15,7 @@
  * TLS h2o asks which protocol ALPN chose; tls.c never chooses that one.
  */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -122,7 +123,41 @@ static void on_accept(h2o_socket_t *sock, const char *err)
         accept_up_to(sock->data, ACCEPTS_PER_WAKEUP);
 }
 
-/* --- upkeep, draining ------------------------------------------------------------------------------------------------ */
+/* --- answers on their way -------------------------------------------------------------------------------------------- */
+
+void tk_http_begin_sending(struct tk_http_exchange *exchange, size_t bytes)
+{
+    struct tk_http_server *server = exchange->server;
+    int64_t allowance_us = (int64_t)(bytes / server->slowest_bytes_per_s) * TK_US_PER_S;
+    exchange->began_us = tk_mono_us();
+    exchange->deadline_us = exchange->began_us + server->config.io_timeout_ms * TK_US_PER_MS + allowance_us;
+    tk_list_push_back(&server->sending, &exchange->link);
+}
+
+/** Who takes nothing at all is given up by the kernel (TCP_USER_TIMEOUT), which looks like an answer that has left. */
+static bool was_given_up(const struct tk_http_exchange *exchange)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    int64_t took_us = tk_mono_us() - exchange->began_us;
+    if (took_us < exchange->server->config.io_timeout_ms * TK_US_PER_MS / 2)
+        return false;
+    return getsockopt(h2o_socket_get_fd(exchange->conn->sock), IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_state == TCP_CLOSE;
+}
+
+static void cut_off(struct tk_http_exchange *exchange)
+{
+    exchange->deadline_us = INT64_MAX;
+    (void)shutdown(h2o_socket_get_fd(exchange->conn->sock), SHUT_RDWR);
+}
+
+void tk_http_end_sending(struct tk_http_exchange *exchange)
+{
+    tk_list_remove(&exchange->link);
+    if (exchange->deadline_us == INT64_MAX || was_given_up(exchange))
+        tk_metric_add(&exchange->server->stalled, 1);
+}
 
 static void cut_off_stalled(struct tk_http_server *server)
 {
@@ -130,13 +165,12 @@ static void cut_off_stalled(struct tk_http_server *server)
     TK_LIST_FOREACH(link, &server->sending)
     {
         struct tk_http_exchange *exchange = TK_CONTAINER_OF(link, struct tk_http_exchange, link);
-        if (exchange->deadline_us > now)
-            continue;
-        tk_metric_add(&server->stalled, 1);
-        exchange->deadline_us = INT64_MAX;
-        (void)shutdown(h2o_socket_get_fd(exchange->conn->sock), SHUT_RDWR);
+        if (exchange->deadline_us <= now)
+            cut_off(exchange);
     }
 }
+
+/* --- upkeep, draining ------------------------------------------------------------------------------------------------ */
 
 static void close_idle(struct tk_http_server *server)
 {
@@ -173,12 +207,6 @@ static void on_upkeep(void *arg)
     if (server->draining)
         end_grace(server);
     tk_timer_start(server->loop, &server->upkeep, UPKEEP_MS, on_upkeep, server);
-}
-
-int64_t tk_http_send_deadline(const struct tk_http_server *server, size_t bytes)
-{
-    int64_t allowance_us = (int64_t)(bytes / server->slowest_bytes_per_s) * TK_US_PER_S;
-    return tk_mono_us() + server->config.io_timeout_ms * TK_US_PER_MS + allowance_us;
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------- */

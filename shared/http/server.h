@@ -174,6 +174,10 @@ void tk_http_respond(struct tk_http_req *req, int status, const char *content_ty
 /** Sends bytes that live as long as the process (embedded files). */
 void tk_http_respond_static(struct tk_http_req *req, int status, const char *content_type, struct tk_slice body);
 
+/** Sends bytes that others send, too: `release(owner)` runs once, when they have left or the client has gone. */
+void tk_http_respond_shared(struct tk_http_req *req, int status, const char *content_type, struct tk_slice body,
+                            tk_loop_fn *release, void *owner);
+
 /** Status without body: 204, 304. */
 void tk_http_respond_empty(struct tk_http_req *req, int status);
 

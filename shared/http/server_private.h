@@ -90,7 +90,10 @@ struct tk_http_exchange {
     struct tk_http_server *server;
     struct tk_http_conn *conn;
     struct tk_buf body;
-    int64_t deadline_us; /* monotonic; a client that has not taken the answer by then is cut off */
+    tk_loop_fn *release; /* of shared bytes; NULL: `body` has them, or nobody need know */
+    void *release_arg;
+    int64_t began_us;    /* monotonic: when the answer was handed over */
+    int64_t deadline_us; /* a client that has not taken the answer by then is cut off */
     char request_id[64];
 };
 
@@ -125,8 +128,10 @@ struct tk_http_req_private {
 
 /* server.c */
 struct tk_http_conn *tk_http_conn_of(h2o_req_t *req);
-/** Monotonic time by which an answer of `bytes` must have left. */
-int64_t tk_http_send_deadline(const struct tk_http_server *server, size_t bytes);
+/** An answer of `bytes` is handed over; it has its time to leave. */
+void tk_http_begin_sending(struct tk_http_exchange *exchange, size_t bytes);
+/** It has left, or its client is gone. */
+void tk_http_end_sending(struct tk_http_exchange *exchange);
 
 /* identity.c: each answers and returns false, or returns true */
 bool tk_http_check_internal_key(struct tk_http_req_private *request);

@@ -414,6 +414,50 @@ Test(http_abuse, a_client_that_drips_its_reads_is_cut_off)
     free(text);
 }
 
+static void count_release(void *count)
+{
+    ++*(int *)count;
+}
+
+/* Bytes that many clients are being sent are owned until the last of them has them, or is given up. */
+Test(http_abuse, who_takes_nothing_is_given_up_by_the_kernel_and_counted)
+{
+    const int small = 4096;
+    const size_t size = 8 << 20;
+    int released = 0;
+    web_open(&web, 600, NULL);
+    int fd = web_connect(&web);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    (void)web_say(&web, fd, "GET /park HTTP/1.1\r\nHost: t\r\n\r\n");
+    web_turn_for(&web, 20);
+    char *text = document(size);
+    tk_http_respond_shared(web.parked, 200, "application/json", (struct tk_slice){text, size}, count_release, &released);
+    web_turn_for(&web, 100);
+    cr_assert_eq(released, 0);
+    cr_assert_eq(tk_http_server_in_flight(web.server), 1, "the kernel has taken all of it");
+    for (int i = 0; i < 100 && released == 0; i++)
+        web_turn_for(&web, 50);
+    cr_assert_eq(released, 1);
+    cr_assert_eq(tk_metric_get(&web.server->stalled), 1);
+    free(text);
+}
+
+Test(http_abuse, shared_bytes_are_let_go_when_they_have_left)
+{
+    const size_t size = 8 << 20;
+    int released = 0;
+    web_open(&web, 3000, NULL);
+    int fd = web_connect(&web);
+    (void)web_say(&web, fd, "GET /park HTTP/1.1\r\nHost: t\r\n\r\n");
+    web_turn_for(&web, 20);
+    char *text = document(size);
+    tk_http_respond_shared(web.parked, 200, "application/json", (struct tk_slice){text, size}, count_release, &released);
+    cr_assert_eq(web_wait_closed(&web, fd, 500), -1, "it stays open");
+    cr_assert_eq(released, 1);
+    cr_assert_eq(tk_metric_get(&web.server->stalled), 0);
+    free(text);
+}
+
 Test(http_abuse, accepted_sockets_carry_the_listeners_options)
 {
     web_open(&web, 1500, NULL);
@@ -423,12 +467,16 @@ Test(http_abuse, accepted_sockets_carry_the_listeners_options)
     cr_assert_not_null(web.parked);
     unsigned timeout_ms = 0;
     int nodelay = 0;
+    int unsent = 0;
     socklen_t len = sizeof(timeout_ms);
     cr_assert_eq(getsockopt(server_end_of(fd), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &len), 0);
     len = sizeof(nodelay);
     cr_assert_eq(getsockopt(server_end_of(fd), IPPROTO_TCP, TCP_NODELAY, &nodelay, &len), 0);
+    len = sizeof(unsent);
+    cr_assert_eq(getsockopt(server_end_of(fd), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, &len), 0);
     cr_assert_eq(timeout_ms, 1500);
     cr_assert_neq(nodelay, 0);
+    cr_assert_eq(unsent, 128 << 10);
     web_answer_parked(&web);
     web_turn_for(&web, 20);
 }
