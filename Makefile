@@ -100,6 +100,9 @@ $(OUT)/bench/loadgen: $(call obj_of,$(wildcard bench/*.c)) $(SHARED_LIB)
 $(OUT)/tests/slow/slow_clients: $(OUT)/tests/slow/slow_clients.o $(SHARED_LIB)
 	$(CC) $(LDFLAGS) $^ -lm -o $@
 
+$(OUT)/tests/restarts/restarts: $(OUT)/tests/restarts/restarts.o $(SHARED_LIB)
+	$(CC) $(LDFLAGS) $^ -lm -o $@
+
 # The simulator links the services' pure machines, and nothing else of theirs.
 SIM_SRC := $(wildcard tests/sim/*.c $(foreach c,$(COMPONENTS),$(c)/domain/*.c))
 $(OUT)/tests/sim/sim: $(call obj_of,$(SIM_SRC)) $(SHARED_LIB)
