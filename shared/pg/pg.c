@@ -38,6 +38,7 @@ enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_PREPARING, CONN_UP };
 struct conn {
     struct tk_pg *pg;
     enum conn_state state;
+    bool tried;
     PGconn *pq;
     struct tk_watch *watch;
     struct tk_timer timer; /* DOWN: next attempt; CONNECTING, PREPARING: give up; UP: first deadline in flight */
@@ -137,6 +138,14 @@ static void conn_close(struct conn *conn)
     tk_deferred_cancel(&conn->broken);
 }
 
+/* At the start the first connection has the processor to itself until its outcome is known: one is enough to serve. */
+static void start_untried(struct tk_pg *pg)
+{
+    for (size_t i = 0; i < pg->config.connections && !pg->closing; i++)
+        if (!pg->conns[i].tried)
+            conn_start(&pg->conns[i]);
+}
+
 /* Everything in flight is UNKNOWN; the next attempt follows after the back-off. */
 static void conn_drop(struct conn *conn, const char *why)
 {
@@ -167,6 +176,7 @@ static void conn_drop(struct conn *conn, const char *why)
         pg->queued = 0;
         fail_list(&pg->queue, TK_STEP_FAILED);
     }
+    start_untried(pg);
 }
 
 static void on_broken(void *arg)
@@ -233,6 +243,7 @@ static void conn_start(void *arg)
              (long long)pg->config.statement_timeout_ms, pg->config.server_options ? pg->config.server_options : "");
     const char *keys[] = {"dbname", "fallback_application_name", "options", "client_encoding", "tcp_user_timeout", NULL};
     const char *values[] = {pg->config.url, pg->config.name, options, "UTF8", "10000", NULL};
+    conn->tried = true;
     conn->pq = PQconnectStartParams(keys, values, 1);
     conn->state = CONN_CONNECTING;
     tk_timer_start(pg->loop, &conn->timer, CONNECT_TIMEOUT_MS, on_conn_timeout, conn);
@@ -250,6 +261,7 @@ static void conn_is_up(struct conn *conn)
     tk_timer_stop(pg->loop, &conn->timer);
     tk_metric_add(&pg->up, 1);
     tk_log(TK_LOG_INFO, "database connected", TK_KV_STR("database", pg->config.name));
+    start_untried(pg);
     send_queued(pg);
 }
 
@@ -492,8 +504,8 @@ struct tk_pg *tk_pg_open(struct tk_loop *loop, const struct tk_pg_config *config
         conn->pg = pg;
         conn->retry_ms = RETRY_FIRST_MS;
         tk_list_init(&conn->in_flight);
-        conn_start(conn);
     }
+    conn_start(&pg->conns[0]);
     return pg;
 }
 
