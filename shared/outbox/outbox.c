@@ -37,11 +37,13 @@
 
 /*
  * The lock's number spells "outbox". The removal need not survive a crash of the server (the rows would be published once
- * more), so it does not pay for a flush of the log.
+ * more), so it does not pay for a flush of the log. Reading is planned when the table is empty, when scanning the whole
+ * table looks cheapest; a minute into a rush that would be the space of everything ever sent.
  */
 static const struct tk_pg_statement lock_statement = {
     "outbox_lock",
-    "SELECT pg_try_advisory_xact_lock(122550254464888), set_config('synchronous_commit', 'off', true) IS NOT NULL"};
+    "SELECT pg_try_advisory_xact_lock(122550254464888), set_config('synchronous_commit', 'off', true) IS NOT NULL,"
+    " set_config('enable_seqscan', 'off', true) IS NOT NULL"};
 
 static const struct tk_pg_statement read_statement = {
     "outbox_read", "SELECT id, routing_key, body, traceparent FROM outbox "
@@ -93,11 +95,8 @@ static void register_metrics(void)
 enum tk_err tk_outbox_relay_new(const struct tk_outbox_config *config, struct tk_outbox_relay **out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    /* The statements are planned when the table is empty, and a scan of the whole table looks cheapest then; a minute into
-     * a rush it would read the space of everything ever sent. */
     struct tk_pgs_config pg = {.name = config->name,
                                .url = config->database_url,
-                               .server_options = "-c enable_seqscan=off -c jit=off",
                                .timeout_ms = PG_TIMEOUT_MS,
                                .statements = statements,
                                .statement_count = sizeof(statements) / sizeof(statements[0])};
