@@ -107,8 +107,7 @@ size_t tk_batch_in_flight(const struct tk_batch *batch)
     return batch->in_flight;
 }
 
-/* How long a batch takes as far as is known: what the latest ones took, or one that is still out, if that is longer
- * already. */
+/* How long a batch takes, as far as is known: as the latest ones did, or as one that is out for longer already. */
 static int64_t known_flight_us(const struct tk_batch *batch)
 {
     int64_t sent_us = INT64_MAX;

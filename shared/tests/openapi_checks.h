@@ -18,6 +18,13 @@ struct openapi_subject {
     size_t problem_count;
 };
 
+/** What the server answers by itself, whichever service it is. */
+#define OPENAPI_SERVER_PROBLEMS                                                                                            \
+    &TK_PROBLEM_NOT_JSON, &TK_PROBLEM_BAD_KEY, &TK_PROBLEM_REQUEST_IN_PROGRESS, &TK_PROBLEM_KEY_REUSED,                    \
+        &TK_PROBLEM_NO_IDENTITY, &TK_PROBLEM_INVALID_TOKEN, &TK_PROBLEM_FORBIDDEN, &TK_PROBLEM_INSUFFICIENT_SCOPE,         \
+        &TK_PROBLEM_NOT_FOUND, &TK_PROBLEM_METHOD_NOT_ALLOWED, &TK_PROBLEM_TOO_LARGE, &TK_PROBLEM_UNSUPPORTED_MEDIA_TYPE,  \
+        &TK_PROBLEM_VALIDATION, &TK_PROBLEM_RATE_LIMITED, &TK_PROBLEM_OVERLOADED, &TK_PROBLEM_OUTCOME_UNKNOWN
+
 typedef void openapi_check(const struct openapi_subject *subject);
 
 openapi_check openapi_every_route_is_documented, openapi_every_operation_is_a_route, openapi_every_body_has_an_example,
