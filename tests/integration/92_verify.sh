@@ -9,10 +9,13 @@ scratch_url() { echo "${EVENT_DATABASE_URL%/*}/$1"; }
 scratch_event_sql() { psql -XAtq -v ON_ERROR_STOP=1 "$(scratch_url $SCRATCH_EVENT)" -c "$1"; }
 scratch_booking_sql() { psql -XAtq -v ON_ERROR_STOP=1 "$(scratch_url $SCRATCH_BOOKING)" -c "$1"; }
 
-# copy_database URL NAME: NAME_clean is its copy, as it is now.
+# copy_database URL NAME: NAME_clean is its copy, as it is now. The two are copied at different moments, so each forgets
+# what it remembers of the other, or they would not belong together.
 copy_database() {
     PGOPTIONS="-c client_min_messages=warning" postgres_psql -c "DROP DATABASE IF EXISTS $2_clean" -c "CREATE DATABASE $2_clean OWNER $POSTGRES_USER" >/dev/null &&
-        "$PG_BIN/pg_dump" "$1" | psql -XAtq -v ON_ERROR_STOP=1 "$(scratch_url "$2_clean")" >/dev/null
+        "$PG_BIN/pg_dump" "$1" | psql -XAtq -v ON_ERROR_STOP=1 "$(scratch_url "$2_clean")" >/dev/null &&
+        psql -XAtq -v ON_ERROR_STOP=1 "$(scratch_url "$2_clean")" \
+            -c "UPDATE lineage SET peer_system_id = NULL, peer_epoch = 0"
 }
 
 heal() {
