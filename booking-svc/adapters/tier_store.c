@@ -65,15 +65,20 @@ void tier_from_row(const PGresult *rows, int row, struct tk_arena *arena, struct
     out->created_at_us = tk_row_time(rows, row, 5);
 }
 
+/** Before a load, not in it: those loaded together are wanted together. */
+static void cache_make_room(struct tier_store *store, int rows)
+{
+    if (store->cache.count + (size_t)rows <= CACHE_MAX)
+        return;
+    tk_uuid_map_clear(&store->cache);
+    tk_arena_release(&store->arena);
+}
+
 static void cache_put(struct tier_store *store, const PGresult *rows, int row)
 {
     const struct tk_uuid id = tk_row_uuid(rows, row, 0);
     if (tk_uuid_map_get(&store->cache, &id) != NULL)
         return;
-    if (store->cache.count >= CACHE_MAX) {
-        tk_uuid_map_clear(&store->cache);
-        tk_arena_release(&store->arena);
-    }
     struct price_tier *tier = tk_arena_alloc(&store->arena, sizeof(*tier));
     tier->id = id;
     tier->multiplier = tk_row_i64(rows, row, 3);
@@ -108,6 +113,7 @@ static void on_load(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
     const struct tier_op tier = *(struct tier_op *)op->arg;
     free(op->arg);
     if (outcome->step == TK_STEP_OK) {
+        cache_make_room(tier.store, PQntuples(outcome->rows[0]));
         for (int row = 0; row < PQntuples(outcome->rows[0]); row++)
             cache_put(tier.store, outcome->rows[0], row);
     }

@@ -13,6 +13,7 @@
 #include "booking-svc/adapters/reservation_store.h"
 #include "booking-svc/adapters/schema.h"
 #include "booking-svc/adapters/statements.h"
+#include "booking-svc/adapters/tier_store.h"
 #include "shared/base/clock.h"
 
 #define MAX_ITEMS 8
@@ -736,6 +737,47 @@ Test(stores_live, pages_follow_each_other)
         cr_assert_eq(listed_more, page < 2);
     }
     cr_assert(tk_uuid_eq(&listed_last, &list[0]->id));
+}
+
+/* --- price tiers --------------------------------------------------------------------------------------------------- */
+
+#define TIERS 10001 /* one more than the cache takes */
+
+static struct tk_uuid tier_id(unsigned n)
+{
+    struct tk_uuid id = {{0}};
+    id.bytes[14] = (uint8_t)(n >> 8);
+    id.bytes[15] = (uint8_t)n;
+    return id;
+}
+
+static void on_tiers(void *arg, enum tk_step step)
+{
+    (void)arg;
+    cr_assert_eq(step, TK_STEP_OK);
+    answered++;
+}
+
+static void load_tiers(struct tier_store *store, const struct tk_uuid *ids, size_t count)
+{
+    cr_assert_eq(tier_store_load(store, ids, count, tk_mono_us() + 10 * TK_US_PER_S, on_tiers, NULL), TK_OK);
+    await(1);
+}
+
+/* Whoever asked for several finds all of them, or a reservation is refused for a tier that exists. */
+Test(stores_live, a_full_cache_is_not_emptied_in_the_middle_of_a_load)
+{
+    static struct tk_uuid ids[TIERS];
+    struct tier_store *store = tier_store_new(pg);
+    for (unsigned n = 0; n < TIERS; n++)
+        ids[n] = tier_id(n + 1);
+    run("INSERT INTO price_tiers (id, name, multiplier)"
+        " SELECT lpad(to_hex(n), 32, '0')::uuid, 'tier', 10000 FROM generate_series(1, %d) AS n",
+        TIERS);
+    load_tiers(store, ids, TIERS - 2);
+    load_tiers(store, ids + TIERS - 3, 3);
+    for (size_t i = TIERS - 3; i < TIERS; i++)
+        cr_assert_not_null(tier_store_cached(store, &ids[i]), "tier %zu", i + 1);
 }
 
 /* --- plans --------------------------------------------------------------------------------------------------------- */
