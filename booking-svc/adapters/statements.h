@@ -43,7 +43,6 @@ extern const size_t booking_statement_count;
     "r.id, r.user_id, r.session_id, r.status, r.revision, r.booking_time, r.expiry_time, r.seats_count, r.total_minor, "   \
     "r.currency, r.created_at, r.updated_at, r.expiry_time <= now(), "                                                     \
     "greatest(0, ceil(extract(epoch FROM r.expiry_time - now())))::bigint"
-#define RESERVATION_COLUMN_COUNT 14
 
 /** Columns of alias i for reservation_add_item(), in its order. */
 #define RESERVATION_ITEM_COLUMNS                                                                                           \

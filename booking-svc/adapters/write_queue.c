@@ -288,8 +288,3 @@ int64_t write_queue_wait_us(const struct write_queue *queue)
 {
     return tk_batch_time_us(queue->batch, tk_batch_queued(queue->batch));
 }
-
-size_t write_queue_pending(const struct write_queue *queue)
-{
-    return tk_batch_queued(queue->batch) + tk_batch_in_flight(queue->batch);
-}

@@ -63,7 +63,4 @@ int64_t write_queue_time_us(const struct write_queue *queue, size_t items);
 /** Estimated time until what is queued now has been sent, microseconds. */
 int64_t write_queue_wait_us(const struct write_queue *queue);
 
-/** Items queued or batches in flight; 0 means drained. */
-size_t write_queue_pending(const struct write_queue *queue);
-
 #endif

@@ -7,15 +7,14 @@
 #include "event-svc/domain/dead_letter.h"
 #include "shared/pg/pg.h"
 
-#define DEAD_LETTER_PREVIEW    2048 /* bytes of a body in a list */
-#define DEAD_LETTERS_AT_A_TIME 500  /* one replay-all moves so many */
+#define DEAD_LETTERS_AT_A_TIME 500 /* one replay-all moves so many */
 
 /** Stores one; a copy that is there already only counts as another arrival. */
 void dead_letter_store(struct tk_pg_op *op, const struct dead_letter *letter);
 /** → one row: how many there are, counted up to `most`. */
 void dead_letter_count(struct tk_pg_op *op, int64_t most);
 
-/** → rows for dead_letter_read(); bodies of lists are cut to DEAD_LETTER_PREVIEW. */
+/** → rows for dead_letter_read(); bodies of lists are cut to 2048 bytes. */
 void dead_letter_list(struct tk_pg_op *op, const struct tk_uuid *after, int64_t limit);
 void dead_letter_select(struct tk_pg_op *op, const struct tk_uuid *id);
 

@@ -62,7 +62,7 @@ static void write_section(struct tk_jsonw *w, const struct seat_plan *plan, cons
     tk_jsonw_end_object(w);
 }
 
-void geometry_render(const struct seat_plan *plan, struct tk_buf *out)
+static void render(const struct seat_plan *plan, struct tk_buf *out)
 {
     struct tk_jsonw w = TK_JSONW(out);
     tk_jsonw_begin_object(&w, NULL);
@@ -82,7 +82,7 @@ static void work(struct read_job *read, struct tk_pgs *pg)
     (void)pg;
     job->json = TK_BUF_INIT(MAX_BYTES);
     job->gzipped = TK_BUF_INIT(MAX_BYTES);
-    geometry_render(job->session->picture->plan, &job->json); /* pinned, and a plan never changes */
+    render(job->session->picture->plan, &job->json); /* pinned, and a plan never changes */
     enum tk_err err = tk_gzip_append(&job->gzipped, tk_buf_slice(&job->json), GZIP_LEVEL);
     assert(!err && !job->json.overflow);
     (void)err;

@@ -20,7 +20,4 @@ struct geometry_call {
 /** `done` finds session->geometry rendered. */
 void geometry_want(struct geometry_call *call);
 
-/** Appends the document. */
-void geometry_render(const struct seat_plan *plan, struct tk_buf *out);
-
 #endif

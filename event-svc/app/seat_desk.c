@@ -25,7 +25,6 @@ struct seat_desk {
     struct tk_uuid_map claimed_by_holds; /* reservations and seats the batch being formed touches */
     struct tk_uuid_map claimed_by_settles;
     int64_t deadline_us; /* for the queue, and again for Postgres */
-    size_t in_flight;    /* calls */
     size_t waiting;      /* calls that wait for a picture */
     size_t max_waiting;
     struct tk_link refused; /* to be answered at the end of this turn */
@@ -94,15 +93,13 @@ static struct flight_job *job_new(struct seat_desk *desk, struct tk_flight *flig
     job->op.deadline_us = tk_mono_us() + desk->deadline_us;
     job->desk = desk;
     job->flight = flight;
-    desk->in_flight += flight->count;
     seat_pictures_write_begins(desk->pictures);
     return job;
 }
 
 /* The calls have been finished; whatever they were, they are gone now. */
-static void job_end(struct flight_job *job, size_t count)
+static void job_end(struct flight_job *job)
 {
-    job->desk->in_flight -= count;
     tk_batch_landed(job->flight);
     tk_pg_op_release(&job->op);
     free(job);
@@ -295,13 +292,12 @@ static void fail_holds(struct tk_flight *flight, enum tk_step step)
 static void on_holds_done(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
 {
     struct flight_job *job = op->arg;
-    size_t count = job->flight->count;
     seat_pictures_write_ends(job->desk->pictures);
     if (outcome->step == TK_STEP_OK)
         deliver_holds(job->desk, job->flight, outcome);
     else
-        fail_holds(job->flight, failure_of(outcome, "reserve", count));
-    job_end(job, count);
+        fail_holds(job->flight, failure_of(outcome, "reserve", job->flight->count));
+    job_end(job);
 }
 
 static void holds_send(void *ctx, struct tk_flight *flight)
@@ -314,7 +310,7 @@ static void holds_send(void *ctx, struct tk_flight *flight)
     if (tk_pg_submit(desk->pg, &job->op)) {
         seat_pictures_write_ends(desk->pictures);
         fail_holds(flight, TK_STEP_FAILED);
-        job_end(job, flight->count);
+        job_end(job);
         return;
     }
     FAULT_POINT(hold_sent);
@@ -407,14 +403,12 @@ static void deliver_settles(struct seat_desk *desk, struct tk_flight *flight, co
 static void on_settles_done(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
 {
     struct flight_job *job = op->arg;
-    struct tk_flight *flight = job->flight;
-    size_t count = flight->count;
     seat_pictures_write_ends(job->desk->pictures);
     if (outcome->step == TK_STEP_OK)
-        deliver_settles(job->desk, flight, outcome);
+        deliver_settles(job->desk, job->flight, outcome);
     else
-        fail_settles(flight, failure_of(outcome, "settle", count));
-    job_end(job, count);
+        fail_settles(job->flight, failure_of(outcome, "settle", job->flight->count));
+    job_end(job);
 }
 
 static void settles_send(void *ctx, struct tk_flight *flight)
@@ -427,7 +421,7 @@ static void settles_send(void *ctx, struct tk_flight *flight)
     if (tk_pg_submit(desk->pg, &job->op)) {
         seat_pictures_write_ends(desk->pictures);
         fail_settles(flight, TK_STEP_FAILED);
-        job_end(job, flight->count);
+        job_end(job);
     }
 }
 
@@ -474,9 +468,4 @@ struct seat_desk *seat_desk_new(struct tk_loop *loop, struct tk_pg *pg, struct s
     batch.max_in_flight = 1;
     desk->settles = tk_batch_new(loop, &batch, &SETTLES, desk);
     return desk;
-}
-
-size_t seat_desk_pending(const struct seat_desk *desk)
-{
-    return desk->in_flight + desk->waiting + tk_batch_queued(desk->holds) + tk_batch_queued(desk->settles);
 }

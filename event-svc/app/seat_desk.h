@@ -82,7 +82,4 @@ TK_MUSTCHECK enum tk_err seat_desk_reserve(struct seat_desk *desk, struct hold_c
 /** Fill line, done and arg; as above. */
 TK_MUSTCHECK enum tk_err seat_desk_settle(struct seat_desk *desk, struct settle_call *call);
 
-/** Calls queued or in flight; 0 means drained. */
-size_t seat_desk_pending(const struct seat_desk *desk);
-
 #endif

@@ -26,11 +26,12 @@ static bool is_orphan(const struct seat_picture *picture, const struct plan_row 
     return is_free_in_row(picture, row, beside) && !is_free_in_row(picture, row, beyond);
 }
 
-unsigned seat_pick_orphans(const struct seat_picture *picture, uint32_t row, uint32_t first, uint32_t quantity)
+/** Those the block of `quantity` free seats from `first` on leaves in its row. */
+static unsigned count_orphans(const struct seat_picture *picture, const struct plan_row *row, uint32_t first,
+                              uint32_t quantity)
 {
-    const struct plan_row *plan = &picture->plan->rows[row];
     uint32_t after = first + quantity;
-    return (unsigned)is_orphan(picture, plan, first - 1, first - 2) + (unsigned)is_orphan(picture, plan, after, after + 1);
+    return (unsigned)is_orphan(picture, row, first - 1, first - 2) + (unsigned)is_orphan(picture, row, after, after + 1);
 }
 
 static uint32_t distance(uint32_t a, uint32_t b)
@@ -58,7 +59,7 @@ static struct block best_in_row(const struct seat_picture *picture, uint32_t row
         uint32_t first = at + 1 - quantity;
         struct block block = {
             .first = plan->first + first,
-            .orphans = seat_pick_orphans(picture, row, plan->first + first, quantity),
+            .orphans = count_orphans(picture, plan, plan->first + first, quantity),
             .off_centre = distance(2 * first + quantity, plan->count),
         };
         if (is_better(&block, &best))

@@ -39,7 +39,4 @@ struct pick_offer {
 enum pick_result seat_pick(struct seat_picture *picture, const struct tk_best_available *wanted, uint32_t *places,
                            struct pick_offer *offer);
 
-/** Orphans the block of `quantity` free seats from `first` on leaves in its row: 0, 1 or 2. */
-unsigned seat_pick_orphans(const struct seat_picture *picture, uint32_t row, uint32_t first, uint32_t quantity);
-
 #endif

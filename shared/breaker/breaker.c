@@ -71,8 +71,3 @@ bool tk_retry_budget_spend(struct tk_retry_budget *budget)
     budget->spent_tenths += TENTHS_PER_RETRY;
     return true;
 }
-
-int64_t tk_retry_budget_left(const struct tk_retry_budget *budget)
-{
-    return (TENTHS_SAVED - budget->spent_tenths) / TENTHS_PER_RETRY;
-}

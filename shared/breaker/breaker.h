@@ -50,8 +50,7 @@ struct tk_retry_budget {
     int64_t spent_tenths; /* of what may be saved */
 };
 
-void tk_retry_budget_earn(struct tk_retry_budget *budget);          /* a first try was made */
-bool tk_retry_budget_spend(struct tk_retry_budget *budget);         /* false: none left */
-int64_t tk_retry_budget_left(const struct tk_retry_budget *budget); /* whole retries */
+void tk_retry_budget_earn(struct tk_retry_budget *budget);  /* a first try was made */
+bool tk_retry_budget_spend(struct tk_retry_budget *budget); /* false: none left */
 
 #endif

@@ -109,8 +109,7 @@ struct tk_http_req_private {
     struct tk_slice method;         /* h2o's memory: valid while the handler is being called */
     struct tk_slice path;           /* without the query */
     bool is_head;
-    bool counted; /* in server->in_flight */
-    struct {      /* headers the server itself looks at; valid while the handler is being called */
+    struct { /* headers the server itself looks at; valid while the handler is being called */
         struct tk_slice content_type;
         struct tk_slice user_id;
         struct tk_slice internal_key;

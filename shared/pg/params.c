@@ -26,13 +26,6 @@ void tk_params_release(struct tk_params *p)
     p->count = 0;
 }
 
-void tk_params_reset(struct tk_params *p)
-{
-    tk_buf_reset(&p->data);
-    p->count = 0;
-    p->array_start = 0;
-}
-
 static void put(struct tk_params *p, const void *bytes, size_t len)
 {
     assert(p->count < TK_PARAMS_MAX && p->array_start == 0);
@@ -42,7 +35,7 @@ static void put(struct tk_params *p, const void *bytes, size_t len)
     tk_buf_append(&p->data, bytes, len);
 }
 
-void tk_params_null(struct tk_params *p)
+static void put_null(struct tk_params *p)
 {
     put(p, "", 0);
     p->items[p->count - 1].len = -1;
@@ -68,7 +61,7 @@ void tk_params_i64(struct tk_params *p, int64_t value)
 void tk_params_uuid(struct tk_params *p, const struct tk_uuid *value)
 {
     if (value == NULL)
-        tk_params_null(p);
+        put_null(p);
     else
         put(p, value->bytes, sizeof(value->bytes));
 }
@@ -76,7 +69,7 @@ void tk_params_uuid(struct tk_params *p, const struct tk_uuid *value)
 void tk_params_text(struct tk_params *p, struct tk_slice value)
 {
     if (value.ptr == NULL)
-        tk_params_null(p);
+        put_null(p);
     else
         put(p, value.ptr, value.len);
 }
@@ -84,7 +77,7 @@ void tk_params_text(struct tk_params *p, struct tk_slice value)
 void tk_params_time(struct tk_params *p, int64_t unix_us)
 {
     if (unix_us == TK_TIME_NONE)
-        tk_params_null(p);
+        put_null(p);
     else
         tk_params_i64(p, unix_us - POSTGRES_EPOCH_US);
 }

@@ -45,9 +45,7 @@ struct tk_params {
 
 void tk_params_init(struct tk_params *p);
 void tk_params_release(struct tk_params *p); /* frees; harmless twice */
-void tk_params_reset(struct tk_params *p);   /* forgets the values, keeps the memory */
 
-void tk_params_null(struct tk_params *p);
 void tk_params_bool(struct tk_params *p, bool value);
 void tk_params_i32(struct tk_params *p, int32_t value);
 void tk_params_i64(struct tk_params *p, int64_t value);

@@ -142,7 +142,7 @@ Test(pg_live, values_survive_the_round_trip)
     tk_params_text(p, tk_slice_of("žluťoučký"));
     tk_params_uuid(p, &id);
     tk_params_time(p, now);
-    tk_params_null(p);
+    tk_params_uuid(p, NULL);
     submit(&answer);
     run_until_answered(&answer);
     cr_assert_eq(answer.step, TK_STEP_OK);
