@@ -41,13 +41,13 @@ static struct bind_item *bind_of(struct write_item *item)
 static void fill_bind(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_bind_insert);
-    ARRAY_PARAM(p, count, UUID, uuid, &bind_of(items[i])->user_id);
-    ARRAY_PARAM(p, count, TEXT, text, bind_of(items[i])->key);
-    ARRAY_PARAM(p, count, UUID, uuid, &bind_of(items[i])->reservation_id);
-    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(bind_of(items[i])->request_hash));
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &bind_of(items[i])->user_id);
+    TK_ARRAY_PARAM(p, count, TEXT, text, bind_of(items[i])->key);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &bind_of(items[i])->reservation_id);
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(bind_of(items[i])->request_hash));
     p = tk_pg_op_step(op, &sql_bind_reread);
-    ARRAY_PARAM(p, count, UUID, uuid, &bind_of(items[i])->user_id);
-    ARRAY_PARAM(p, count, TEXT, text, bind_of(items[i])->key);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &bind_of(items[i])->user_id);
+    TK_ARRAY_PARAM(p, count, TEXT, text, bind_of(items[i])->key);
 }
 
 static void read_bound(struct bind_item *item, const PGresult *rows, int row)

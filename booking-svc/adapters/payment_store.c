@@ -51,26 +51,26 @@ static struct begin_item *begin_of(struct write_item *item)
 static void fill_begin_items(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_begin_items);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
 }
 
 static void fill_begin(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_begin_cas);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
-    ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->user_id);
-    ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->attempt_id);
-    ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->payment_id);
-    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(begin_of(items[i])->request_id));
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->user_id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->attempt_id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->payment_id);
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(begin_of(items[i])->request_id));
     fill_begin_items(op, items, count);
 }
 
 static void fill_begin_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_begin_look);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
-    ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->user_id);
-    ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->attempt_id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->user_id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &begin_of(items[i])->attempt_id);
     fill_begin_items(op, items, count);
 }
 
@@ -202,25 +202,25 @@ static void fill_tickets(struct tk_params *p, struct write_item *const *items, s
 static void fill_settle(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_settle_apply);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
-    ARRAY_PARAM(p, count, UUID, uuid, &settle_of(items[i])->attempt_id);
-    ARRAY_PARAM(p, count, BOOL, bool, settle_of(items[i])->paid);
-    ARRAY_PARAM(p, count, INT8, i64, settle_of(items[i])->reservation->revision);
-    ARRAY_PARAM(p, count, UUID, uuid, &settle_of(items[i])->outbox_id);
-    ARRAY_PARAM(p, count, TEXT, text, settle_of(items[i])->message);
-    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->traceparent));
-    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->request_id));
-    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->actor));
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &settle_of(items[i])->attempt_id);
+    TK_ARRAY_PARAM(p, count, BOOL, bool, settle_of(items[i])->paid);
+    TK_ARRAY_PARAM(p, count, INT8, i64, settle_of(items[i])->reservation->revision);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &settle_of(items[i])->outbox_id);
+    TK_ARRAY_PARAM(p, count, TEXT, text, settle_of(items[i])->message);
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->traceparent));
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->request_id));
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(settle_of(items[i])->actor));
     fill_tickets(p, items, count);
-    ARRAY_PARAM(p, count, TEXT, text, settle_of(items[i])->key);
-    ARRAY_PARAM(p, count, TEXT, text, settle_of(items[i])->declined);
+    TK_ARRAY_PARAM(p, count, TEXT, text, settle_of(items[i])->key);
+    TK_ARRAY_PARAM(p, count, TEXT, text, settle_of(items[i])->declined);
 }
 
 static void fill_settle_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_settle_look);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
-    ARRAY_PARAM(p, count, UUID, uuid, &settle_of(items[i])->attempt_id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &settle_of(items[i])->attempt_id);
 }
 
 static void read_settle(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)

@@ -84,18 +84,18 @@ static const struct reservation *new_reservation(struct write_item *item)
 
 static void fill_reservations(struct tk_params *p, struct write_item *const *items, size_t count)
 {
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
-    ARRAY_PARAM(p, count, UUID, uuid, &new_reservation(items[i])->user_id);
-    ARRAY_PARAM(p, count, UUID, uuid, &new_reservation(items[i])->session_id);
-    ARRAY_PARAM(p, count, TIMESTAMPTZ, time, new_reservation(items[i])->booking_time_us);
-    ARRAY_PARAM(p, count, TIMESTAMPTZ, time, new_reservation(items[i])->expiry_time_us);
-    ARRAY_PARAM(p, count, INT4, i32, (int32_t)new_reservation(items[i])->item_count);
-    ARRAY_PARAM(p, count, INT8, i64, new_reservation(items[i])->total_minor);
-    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(new_reservation(items[i])->currency));
-    ARRAY_PARAM(p, count, TEXT, text, persist_of(items[i])->key);
-    ARRAY_PARAM(p, count, TEXT, text,
-                persist_of(items[i])->key.ptr ? persist_of(items[i])->response : (struct tk_slice){0});
-    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(persist_of(items[i])->request_id));
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &new_reservation(items[i])->user_id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &new_reservation(items[i])->session_id);
+    TK_ARRAY_PARAM(p, count, TIMESTAMPTZ, time, new_reservation(items[i])->booking_time_us);
+    TK_ARRAY_PARAM(p, count, TIMESTAMPTZ, time, new_reservation(items[i])->expiry_time_us);
+    TK_ARRAY_PARAM(p, count, INT4, i32, (int32_t)new_reservation(items[i])->item_count);
+    TK_ARRAY_PARAM(p, count, INT8, i64, new_reservation(items[i])->total_minor);
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(new_reservation(items[i])->currency));
+    TK_ARRAY_PARAM(p, count, TEXT, text, persist_of(items[i])->key);
+    TK_ARRAY_PARAM(p, count, TEXT, text,
+                   persist_of(items[i])->key.ptr ? persist_of(items[i])->response : (struct tk_slice){0});
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(persist_of(items[i])->request_id));
 }
 
 /** One array parameter with an element per seat; `r` and `seat` (from 0) are in scope of `value`. */
@@ -153,7 +153,7 @@ static void fill_limit_locks(struct tk_params *p, struct write_item *const *item
     for (size_t i = 0; i < count; i++)
         locks[i] = limit_lock_of(new_reservation(items[i]));
     qsort(locks, count, sizeof(*locks), by_number);
-    ARRAY_PARAM(p, count, INT8, i64, locks[i]);
+    TK_ARRAY_PARAM(p, count, INT8, i64, locks[i]);
     free(locks);
 }
 
@@ -183,7 +183,7 @@ static void fill_persist(struct tk_pg_op *op, struct write_item *const *items, s
 static void fill_persist_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_persist_look);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
 }
 
 static struct write_item *item_of_row(const PGresult *rows, int row, struct write_item *const *items)
@@ -263,20 +263,20 @@ static struct cancel_item *cancel_of(struct write_item *item)
 static void fill_cancel(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_cancel_cas);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
-    ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->user_id);
-    ARRAY_PARAM(p, count, INT8, i64, cancel_of(items[i])->revision);
-    ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->outbox_id);
-    ARRAY_PARAM(p, count, TEXT, text, cancel_of(items[i])->message);
-    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(cancel_of(items[i])->traceparent));
-    ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(cancel_of(items[i])->request_id));
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->user_id);
+    TK_ARRAY_PARAM(p, count, INT8, i64, cancel_of(items[i])->revision);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->outbox_id);
+    TK_ARRAY_PARAM(p, count, TEXT, text, cancel_of(items[i])->message);
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(cancel_of(items[i])->traceparent));
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(cancel_of(items[i])->request_id));
 }
 
 static void fill_cancel_look(struct tk_pg_op *op, struct write_item *const *items, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_cancel_look);
-    ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
-    ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->user_id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &cancel_of(items[i])->user_id);
 }
 
 static void read_cancel(const struct tk_pg_outcome *outcome, struct write_item *const *items, size_t count)

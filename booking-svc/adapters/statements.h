@@ -1,5 +1,5 @@
 /**
- * Every prepared statement of this service, by store, and what stores share when they fill arrays and read reservations.
+ * Every prepared statement of this service, by store, and what stores share when they read reservations.
  */
 #ifndef BOOKING_ADAPTERS_STATEMENTS_H
 #define BOOKING_ADAPTERS_STATEMENTS_H
@@ -19,17 +19,6 @@ extern const struct tk_pg_statement sql_tier_insert, sql_tier_page, sql_tiers_by
 
 extern const struct tk_pg_statement *const booking_statements[];
 extern const size_t booking_statement_count;
-
-/**
- * One array parameter with an element per item: ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id), where `i` counts from 0.
- */
-#define ARRAY_PARAM(p, count, oid, kind, value)                                                                            \
-    do {                                                                                                                   \
-        tk_params_array_begin((p), TK_OID_##oid);                                                                          \
-        for (size_t i = 0; i < (count); i++)                                                                               \
-            tk_params_array_##kind((p), (value));                                                                          \
-        tk_params_array_end(p);                                                                                            \
-    } while (0)
 
 /**
  * "The deadline of alias r has not passed", for statements that find their rows by key. Compared as part of a row, so that

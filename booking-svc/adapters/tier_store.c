@@ -126,7 +126,7 @@ enum tk_err tier_store_load(struct tier_store *store, const struct tk_uuid *ids,
     struct tier_op *tier = tier_op_new(store, deadline_us, on_load, arg);
     tier->load_done = done;
     struct tk_params *p = tk_pg_op_step(&tier->op, &sql_tiers_by_id);
-    ARRAY_PARAM(p, count, UUID, uuid, &ids[i]);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &ids[i]);
     return tier_op_submit(tier);
 }
 

@@ -185,10 +185,7 @@ enum tk_err booking_ledger_look(struct booking_ledger *ledger, struct ledger_ent
     struct tk_pg_op op;
     tk_pg_op_init(&op);
     struct tk_params *params = tk_pg_op_step(&op, &look_statement);
-    tk_params_array_begin(params, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(params, &entries[i].reservation_id);
-    tk_params_array_end(params);
+    TK_ARRAY_PARAM(params, count, UUID, uuid, &entries[i].reservation_id);
     enum tk_step step = tk_pgs_run(ledger->pg, &op);
     enum tk_err err = step == TK_STEP_OK ? read_look(op.outcome.rows[0], entries, count) : TK_ERR_UNAVAILABLE;
     tk_pgs_release(&op);

@@ -159,13 +159,7 @@ enum tk_err event_ledger_look(struct event_ledger *ledger, const struct hold_key
     struct tk_pg_op op;
     tk_pg_op_init(&op);
     struct tk_params *params = tk_pg_op_step(&op, &look_statement);
-    tk_params_array_begin(params, TK_OID_UUID);
-    for (size_t i = 0; i < key_count; i++)
-        tk_params_array_uuid(params, &keys[i].session_id);
-    tk_params_array_end(params);
-    tk_params_array_begin(params, TK_OID_UUID);
-    for (size_t i = 0; i < key_count; i++)
-        tk_params_array_uuid(params, &keys[i].reservation_id);
-    tk_params_array_end(params);
+    TK_ARRAY_PARAM(params, key_count, UUID, uuid, &keys[i].session_id);
+    TK_ARRAY_PARAM(params, key_count, UUID, uuid, &keys[i].reservation_id);
     return run_slice(ledger, &op, out, count);
 }

@@ -171,10 +171,7 @@ enum tk_err expiry_store_scan(struct expiry_store *store, enum expiry_walk walk,
 
 static void add_ids(struct tk_params *params, const struct backlog_hold *holds, size_t count)
 {
-    tk_params_array_begin(params, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(params, &holds[i].reservation_id);
-    tk_params_array_end(params);
+    TK_ARRAY_PARAM(params, count, UUID, uuid, &holds[i].reservation_id);
 }
 
 /* What the trails on both sides show as the request: nobody asked, so each batch has an id of its own. */
@@ -247,14 +244,8 @@ static enum tk_step take_overdue(struct expiry_store *store, struct attempt *att
 static void add_history(struct tk_pg_op *op, const struct expired_holds *holds)
 {
     struct tk_params *params = tk_pg_op_step(op, &history_statement);
-    tk_params_array_begin(params, TK_OID_UUID);
-    for (size_t i = 0; i < holds->count; i++)
-        tk_params_array_uuid(params, &holds->items[i].reservation_id);
-    tk_params_array_end(params);
-    tk_params_array_begin(params, TK_OID_INT8);
-    for (size_t i = 0; i < holds->count; i++)
-        tk_params_array_i64(params, holds->items[i].revision);
-    tk_params_array_end(params);
+    TK_ARRAY_PARAM(params, holds->count, UUID, uuid, &holds->items[i].reservation_id);
+    TK_ARRAY_PARAM(params, holds->count, INT8, i64, holds->items[i].revision);
     tk_params_text(params, holds->items[0].request_id);
 }
 

@@ -64,24 +64,15 @@ void orphan_store_free(struct orphan_store *store)
 
 static void add_reservation_ids(struct tk_params *params, const struct overdue_hold *holds, size_t count)
 {
-    tk_params_array_begin(params, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(params, &holds[i].reservation_id);
-    tk_params_array_end(params);
+    TK_ARRAY_PARAM(params, count, UUID, uuid, &holds[i].reservation_id);
 }
 
 static void add_entomb(struct tk_pg_op *op, const struct overdue_hold *holds, size_t count)
 {
     struct tk_params *params = tk_pg_op_step(op, &entomb_statement);
     add_reservation_ids(params, holds, count);
-    tk_params_array_begin(params, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(params, &holds[i].session_id);
-    tk_params_array_end(params);
-    tk_params_array_begin(params, TK_OID_TIMESTAMPTZ);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_time(params, holds[i].reserved_until_us);
-    tk_params_array_end(params);
+    TK_ARRAY_PARAM(params, count, UUID, uuid, &holds[i].session_id);
+    TK_ARRAY_PARAM(params, count, TIMESTAMPTZ, time, holds[i].reserved_until_us);
 }
 
 static struct tk_reservation_message read_confirmed(const PGresult *rows, int row, struct tk_arena *arena)

@@ -35,22 +35,6 @@ static struct tk_uuid id_of_later(void)
     return id;
 }
 
-static void add_ids(struct tk_params *params, const struct tk_reservation_message *messages, size_t count)
-{
-    tk_params_array_begin(params, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(params, &messages[i].event_id);
-    tk_params_array_end(params);
-}
-
-static void add_routing_keys(struct tk_params *params, const struct tk_reservation_message *messages, size_t count)
-{
-    tk_params_array_begin(params, TK_OID_TEXT);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_text(params, tk_slice_of(tk_reservation_routing_keys[messages[i].event]));
-    tk_params_array_end(params);
-}
-
 static void add_bodies(struct tk_params *params, const struct tk_reservation_message *messages, size_t count)
 {
     struct tk_buf body = TK_BUF_INIT(MAX_MESSAGE);
@@ -74,7 +58,7 @@ void outbox_rows_add(struct tk_pg_op *op, const struct tk_pg_statement *statemen
         messages[i].occurred_at_us = now_us;
     }
     struct tk_params *params = tk_pg_op_step(op, statement);
-    add_ids(params, messages, count);
-    add_routing_keys(params, messages, count);
+    TK_ARRAY_PARAM(params, count, UUID, uuid, &messages[i].event_id);
+    TK_ARRAY_PARAM(params, count, TEXT, text, tk_slice_of(tk_reservation_routing_keys[messages[i].event]));
     add_bodies(params, messages, count);
 }

@@ -159,22 +159,10 @@ void seat_insert(struct tk_pg_op *op, const struct seat *seat)
 
 static void fill_grids(struct tk_params *p, const struct seat_grid *grids, size_t count)
 {
-    tk_params_array_begin(p, TK_OID_TEXT);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_text(p, grids[i].section);
-    tk_params_array_end(p);
-    tk_params_array_begin(p, TK_OID_INT4);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_i32(p, (int32_t)grids[i].row_count);
-    tk_params_array_end(p);
-    tk_params_array_begin(p, TK_OID_INT4);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_i32(p, (int32_t)grids[i].col_count);
-    tk_params_array_end(p);
-    tk_params_array_begin(p, TK_OID_TEXT);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_text(p, grids[i].seat_type);
-    tk_params_array_end(p);
+    TK_ARRAY_PARAM(p, count, TEXT, text, grids[i].section);
+    TK_ARRAY_PARAM(p, count, INT4, i32, (int32_t)grids[i].row_count);
+    TK_ARRAY_PARAM(p, count, INT4, i32, (int32_t)grids[i].col_count);
+    TK_ARRAY_PARAM(p, count, TEXT, text, grids[i].seat_type);
 }
 
 void seat_insert_grids(struct tk_pg_op *op, const struct tk_uuid *hall_id, const struct seat_grid *grids, size_t count,

@@ -70,19 +70,13 @@ void seats_unavailable(struct tk_pg_op *op, const struct tk_uuid *session_id, co
     statement_with_id(op, &sql_session_exists, session_id);
     struct tk_params *p = tk_pg_op_step(op, &sql_seats_unavailable);
     tk_params_uuid(p, session_id);
-    tk_params_array_begin(p, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(p, &seats[i]);
-    tk_params_array_end(p);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &seats[i]);
 }
 
 void versions_select(struct tk_pg_op *op, const struct tk_uuid *const *session_ids, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_versions_select);
-    tk_params_array_begin(p, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(p, session_ids[i]);
-    tk_params_array_end(p);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, session_ids[i]);
 }
 
 void seat_map_select(struct tk_pg_op *op, const struct tk_uuid *session_id)

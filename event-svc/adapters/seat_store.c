@@ -188,14 +188,8 @@ const struct tk_pg_statement sql_settle_seats = {
 
 static void add_keys(struct tk_params *p, const struct hold_line *lines, size_t count)
 {
-    tk_params_array_begin(p, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(p, &lines[i].session_id);
-    tk_params_array_end(p);
-    tk_params_array_begin(p, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(p, &lines[i].reservation_id);
-    tk_params_array_end(p);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &lines[i].session_id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &lines[i].reservation_id);
 }
 
 /* Where each line's seats stand in the flat array, counted from 1, then the flat array. */
@@ -207,10 +201,7 @@ static void add_seats(struct tk_params *p, const struct hold_line *lines, size_t
         tk_params_array_i32(p, place);
     tk_params_array_end(p);
     place = 0;
-    tk_params_array_begin(p, TK_OID_INT4);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_i32(p, place += (int32_t)lines[i].seat_count);
-    tk_params_array_end(p);
+    TK_ARRAY_PARAM(p, count, INT4, i32, place += (int32_t)lines[i].seat_count);
     tk_params_array_begin(p, TK_OID_UUID);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < lines[i].seat_count; k++)
@@ -222,22 +213,13 @@ void seat_store_reserve(struct tk_pg_op *op, const struct hold_line *lines, size
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_reserve_holds);
     add_keys(p, lines, count);
-    tk_params_array_begin(p, TK_OID_INT4);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_i32(p, (int32_t)lines[i].hold_seconds);
-    tk_params_array_end(p);
+    TK_ARRAY_PARAM(p, count, INT4, i32, (int32_t)lines[i].hold_seconds);
     add_seats(p, lines, count);
     p = tk_pg_op_step(op, &sql_reserve_seats);
     add_keys(p, lines, count);
     add_seats(p, lines, count);
-    tk_params_array_begin(p, TK_OID_INT4);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_i32(p, (int32_t)lines[i].quantity);
-    tk_params_array_end(p);
-    tk_params_array_begin(p, TK_OID_TEXT);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_text(p, lines[i].request_id);
-    tk_params_array_end(p);
+    TK_ARRAY_PARAM(p, count, INT4, i32, (int32_t)lines[i].quantity);
+    TK_ARRAY_PARAM(p, count, TEXT, text, lines[i].request_id);
 }
 
 /* --- changes ------------------------------------------------------------------------------------------------------ */
@@ -419,18 +401,9 @@ void seat_store_read_reserve(const struct tk_pg_outcome *outcome, const struct h
 
 static void add_settle_keys(struct tk_params *p, const struct settle_line *lines, size_t count)
 {
-    tk_params_array_begin(p, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(p, &lines[i].session_id);
-    tk_params_array_end(p);
-    tk_params_array_begin(p, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(p, &lines[i].reservation_id);
-    tk_params_array_end(p);
-    tk_params_array_begin(p, TK_OID_BOOL);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_bool(p, lines[i].sell);
-    tk_params_array_end(p);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &lines[i].session_id);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &lines[i].reservation_id);
+    TK_ARRAY_PARAM(p, count, BOOL, bool, lines[i].sell);
     tk_params_array_begin(p, TK_OID_INT8);
     for (size_t i = 0; i < count; i++) {
         if (lines[i].revision > 0)
@@ -466,18 +439,9 @@ static void add_settle_seats(struct tk_params *p, const struct settle_line *line
 
 static void add_causes(struct tk_params *p, const struct settle_line *lines, size_t count)
 {
-    tk_params_array_begin(p, TK_OID_TEXT);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_text(p, tk_slice_of(lines[i].cause.actor));
-    tk_params_array_end(p);
-    tk_params_array_begin(p, TK_OID_TEXT);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_text(p, tk_slice_of(lines[i].cause.reason));
-    tk_params_array_end(p);
-    tk_params_array_begin(p, TK_OID_TEXT);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_text(p, lines[i].request_id);
-    tk_params_array_end(p);
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(lines[i].cause.actor));
+    TK_ARRAY_PARAM(p, count, TEXT, text, tk_slice_of(lines[i].cause.reason));
+    TK_ARRAY_PARAM(p, count, TEXT, text, lines[i].request_id);
 }
 
 void seat_store_settle(struct tk_pg_op *op, const struct settle_line *lines, size_t count)

@@ -79,10 +79,7 @@ void session_list(struct tk_pg_op *op, const struct tk_uuid *after, int64_t limi
 void sessions_by_start(struct tk_pg_op *op, const struct tk_uuid *ids, size_t count)
 {
     struct tk_params *p = tk_pg_op_step(op, &sql_sessions_by_start);
-    tk_params_array_begin(p, TK_OID_UUID);
-    for (size_t i = 0; i < count; i++)
-        tk_params_array_uuid(p, &ids[i]);
-    tk_params_array_end(p);
+    TK_ARRAY_PARAM(p, count, UUID, uuid, &ids[i]);
 }
 
 struct session session_read(const PGresult *rows, int row)

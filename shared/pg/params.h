@@ -63,4 +63,16 @@ void tk_params_array_text(struct tk_params *p, struct tk_slice value); /* {NULL,
 void tk_params_array_time(struct tk_params *p, int64_t unix_us);
 void tk_params_array_end(struct tk_params *p);
 
+/**
+ * One array parameter with an element per item, `i` counting from 0 in `value`:
+ * TK_ARRAY_PARAM(p, count, UUID, uuid, &items[i]->id)
+ */
+#define TK_ARRAY_PARAM(p, count, oid, kind, value)                                                                         \
+    do {                                                                                                                   \
+        tk_params_array_begin((p), TK_OID_##oid);                                                                          \
+        for (size_t i = 0; i < (count); i++)                                                                               \
+            tk_params_array_##kind((p), (value));                                                                          \
+        tk_params_array_end(p);                                                                                            \
+    } while (0)
+
 #endif
