@@ -95,9 +95,7 @@ enum tk_err history_store_read(struct tk_pg *pg, const struct tk_uuid *id, const
     tk_params_i64(p, after_revision);
     tk_params_i64(p, limit + 1);
     const enum tk_err err = tk_pg_submit(pg, &history->op);
-    if (err) {
-        tk_pg_op_release(&history->op);
+    if (err)
         free(history);
-    }
     return err;
 }

@@ -119,9 +119,7 @@ enum tk_err idempotency_store_rebind(struct tk_pg *pg, struct bind_item *item, c
     tk_params_uuid(p, &item->user_id);
     tk_params_text(p, item->key);
     const enum tk_err err = tk_pg_submit(pg, &rebind->op);
-    if (err) {
-        tk_pg_op_release(&rebind->op);
+    if (err)
         free(rebind);
-    }
     return err;
 }

@@ -78,7 +78,6 @@ static void run(struct lineage *lineage, tk_pg_done_fn *done)
     lineage->op.deadline_us = tk_mono_us() + DEADLINE_MS * TK_US_PER_MS;
     if (tk_pg_submit(lineage->pg, &lineage->op) == TK_OK)
         return;
-    tk_pg_op_release(&lineage->op);
     (void)commit_gate_probed(lineage->gate, TK_STEP_FAILED, tk_mono_us());
     rest(lineage);
 }

@@ -328,9 +328,7 @@ enum tk_err payment_store_pending(struct tk_pg *pg, const struct tk_uuid *reserv
     tk_params_uuid(tk_pg_op_step(&pending->op, &sql_read_items), reservation_id);
     tk_params_uuid(tk_pg_op_step(&pending->op, &sql_pending_attempt), reservation_id);
     const enum tk_err err = tk_pg_submit(pg, &pending->op);
-    if (err) {
-        tk_pg_op_release(&pending->op);
+    if (err)
         free(pending);
-    }
     return err;
 }

@@ -68,10 +68,8 @@ static struct refund_op *refund_op_new(int64_t deadline_us, tk_pg_done_fn *on_an
 static enum tk_err send(struct tk_pg *pg, struct refund_op *r)
 {
     const enum tk_err err = tk_pg_submit(pg, &r->op);
-    if (err) {
-        tk_pg_op_release(&r->op);
+    if (err)
         free(r);
-    }
     return err;
 }
 

@@ -83,10 +83,8 @@ static struct read_op *read_op_new(struct tk_arena *arena, int64_t deadline_us, 
 static enum tk_err read_op_submit(struct tk_pg *pg, struct read_op *read)
 {
     const enum tk_err err = tk_pg_submit(pg, &read->op);
-    if (err) {
-        tk_pg_op_release(&read->op);
+    if (err)
         free(read);
-    }
     return err;
 }
 

@@ -84,10 +84,8 @@ static struct ticket_op *ticket_op_new(int64_t limit, int64_t deadline_us, struc
 static enum tk_err ticket_op_submit(struct tk_pg *pg, struct ticket_op *read)
 {
     const enum tk_err err = tk_pg_submit(pg, &read->op);
-    if (err) {
-        tk_pg_op_release(&read->op);
+    if (err)
         free(read);
-    }
     return err;
 }
 

@@ -101,10 +101,8 @@ static struct tier_op *tier_op_new(struct tier_store *store, int64_t deadline_us
 static enum tk_err tier_op_submit(struct tier_op *tier)
 {
     const enum tk_err err = tk_pg_submit(tier->store->pg, &tier->op);
-    if (err) {
-        tk_pg_op_release(&tier->op);
+    if (err)
         free(tier);
-    }
     return err;
 }
 

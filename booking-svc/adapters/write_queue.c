@@ -181,7 +181,6 @@ static void on_answer(struct tk_pg_op *op, const struct tk_pg_outcome *outcome)
         commit_gate_note(part.wf->queue->gate, outcome->step, outcome->sqlstate, tk_mono_us()))
         tk_log(TK_LOG_ERROR, "booking_db does not commit: no new reservations", TK_KV_STR("sqlstate", outcome->sqlstate),
                TK_KV_STR("result", tk_step_name(outcome->step)));
-    tk_pg_op_release(op);
     free(op->arg);
     if (part.is_look)
         on_looked(part.wf, part.first, part.count, outcome);
@@ -216,10 +215,8 @@ static enum tk_err send_part(struct write_flight *wf, size_t first, size_t count
     part->op.done = on_answer;
     part->op.arg = part;
     const enum tk_err err = tk_pg_submit(wf->queue->pg, &part->op);
-    if (err) {
-        tk_pg_op_release(&part->op);
+    if (err)
         free(part);
-    }
     return err;
 }
 

@@ -78,7 +78,6 @@ static void ask(void *arg)
     state->asked_at = state->notes;
     if (tk_pg_submit(state->pg, &state->op) == TK_OK)
         return;
-    tk_pg_op_release(&state->op);
     ask_later(state);
 }
 

@@ -101,7 +101,6 @@ static struct flight_job *job_new(struct seat_desk *desk, struct tk_flight *flig
 static void job_end(struct flight_job *job)
 {
     tk_batch_landed(job->flight);
-    tk_pg_op_release(&job->op);
     free(job);
 }
 

@@ -62,10 +62,7 @@ static enum tk_err scan(struct stale_list *list)
     list->op.done = on_scanned;
     list->op.arg = list;
     list->op.deadline_us = tk_mono_us() + list->holds->deadline_us;
-    enum tk_err err = tk_pg_submit(list->holds->pg, &list->op);
-    if (err)
-        tk_pg_op_release(&list->op);
-    return err;
+    return tk_pg_submit(list->holds->pg, &list->op);
 }
 
 enum tk_err stale_holds_list(struct stale_list *list)

@@ -60,7 +60,6 @@ static void fail_all(struct tk_flight *flight)
 static void job_end(struct probe_job *job)
 {
     tk_batch_landed(job->flight);
-    tk_pg_op_release(&job->op);
     free(job);
 }
 

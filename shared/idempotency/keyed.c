@@ -173,7 +173,6 @@ static void look(struct tk_keyed *keyed)
     add_name(tk_pg_op_step(keyed->look, &tk_sql_key_look), keyed);
     if (tk_pg_submit(keyed->pg, keyed->look) == TK_OK)
         return;
-    tk_pg_op_release(keyed->look);
     refuse_and_end(keyed, &TK_PROBLEM_OVERLOADED, NULL);
 }
 
@@ -231,6 +230,5 @@ void tk_keyed_run(struct tk_keyed *keyed, struct tk_pg *pg, int64_t deadline_us,
     }
     if (tk_pg_submit(pg, keyed->op) == TK_OK)
         return;
-    tk_pg_op_release(keyed->op);
     answer_and_end(keyed, &(struct tk_pg_outcome){.step = TK_STEP_FAILED, .sqlstate = "", .message = "", .constraint = ""});
 }

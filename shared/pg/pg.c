@@ -377,9 +377,8 @@ static void send_queued(struct tk_pg *pg)
     }
 }
 
-enum tk_err tk_pg_submit(struct tk_pg *pg, struct tk_pg_op *op)
+static enum tk_err send_or_queue(struct tk_pg *pg, struct tk_pg_op *op)
 {
-    assert(op->step_count > 0 && op->done && op->deadline_us > 0);
     if (!tk_pg_is_up(pg))
         return TK_ERR_UNAVAILABLE;
     for (size_t i = 0; i < op->step_count; i++)
@@ -396,6 +395,15 @@ enum tk_err tk_pg_submit(struct tk_pg *pg, struct tk_pg_op *op)
     if (pg->queued++ == 0)
         tk_timer_start(pg->loop, &pg->overdue, OVERDUE_CHECK_MS, on_overdue, pg);
     return TK_OK;
+}
+
+enum tk_err tk_pg_submit(struct tk_pg *pg, struct tk_pg_op *op)
+{
+    assert(op->step_count > 0 && op->done && op->deadline_us > 0);
+    enum tk_err err = send_or_queue(pg, op);
+    if (err)
+        tk_pg_op_release(op);
+    return err;
 }
 
 /* --- receiving ---------------------------------------------------------------------------------------------------- */

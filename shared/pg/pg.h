@@ -110,12 +110,12 @@ void tk_pg_op_init(struct tk_pg_op *op);
 /** Adds a step and returns its parameters, to be filled before submit. */
 struct tk_params *tk_pg_op_step(struct tk_pg_op *op, const struct tk_pg_statement *statement);
 
-/** Frees the parameters; harmless twice. The module does so once it has sent them; callers only when submit refused. */
+/** Frees the parameters; harmless twice. Submitting does it: this is for those who never submit. */
 void tk_pg_op_release(struct tk_pg_op *op);
 
 /**
  * Sends `op`, at the latest when a connection has room. `done` runs exactly once, later, never inside this call; the
- * parameters have been released by then.
+ * parameters are released, whatever is answered.
  * TK_ERR_LIMIT: max_queued reached. TK_ERR_UNAVAILABLE: no connection is up. Either way nothing happened and `done` will
  * not run.
  */

@@ -231,7 +231,6 @@ Test(pg_live, a_missed_deadline_is_unknown_and_the_connection_comes_back)
     prepare(&refused, 100);
     tk_pg_op_step(&refused.op, &COUNT);
     cr_assert_eq(tk_pg_submit(pg, &refused.op), TK_ERR_UNAVAILABLE);
-    tk_pg_op_release(&refused.op);
     wait_until_up();
     struct answer again;
     prepare(&again, 5000);
@@ -256,7 +255,6 @@ Test(pg_live, queued_operations_fail_at_their_deadline_without_being_sent)
     submit(&slow);
     submit(&waiting);
     cr_assert_eq(tk_pg_submit(pg, &refused.op), TK_ERR_LIMIT);
-    tk_pg_op_release(&refused.op);
     run_until_answered(&waiting);
     cr_assert_eq(waiting.step, TK_STEP_FAILED);
     cr_assert_eq(slow.calls, 0);
