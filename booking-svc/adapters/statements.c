@@ -24,8 +24,7 @@ const size_t booking_statement_count = sizeof(booking_statements) / sizeof(booki
 
 struct tk_slice row_text_copy(const PGresult *rows, int row, int column, struct tk_arena *arena)
 {
-    const struct tk_slice text = tk_row_text(rows, row, column);
-    return (struct tk_slice){.ptr = tk_slice_dup(arena, text), .len = text.len};
+    return tk_slice_copy(arena, tk_row_text(rows, row, column));
 }
 
 static enum reservation_status status_from_row(const PGresult *rows, int row, int column)

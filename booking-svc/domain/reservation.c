@@ -58,18 +58,13 @@ static const struct tk_hold_seat *find_seat(const struct tk_hold_answer *answer,
     return NULL;
 }
 
-static struct tk_slice copy_label(struct tk_arena *arena, struct tk_slice label)
-{
-    return (struct tk_slice){.ptr = tk_slice_dup(arena, label), .len = label.len};
-}
-
 static void price_item(struct reservation_item *item, const struct tk_hold_seat *seat, const struct seat_pricing *pricing,
                        struct tk_arena *arena)
 {
     item->id = tk_uuid_v7();
     item->session_seat_id = seat->session_seat_id;
-    item->row_number = copy_label(arena, seat->row_number);
-    item->seat_number = copy_label(arena, seat->seat_number);
+    item->row_number = tk_slice_copy(arena, seat->row_number);
+    item->seat_number = tk_slice_copy(arena, seat->seat_number);
     item->price_minor = tk_money_multiply(seat->price_minor, pricing->multiplier);
     item->discount_minor = 0;
     item->final_minor = item->price_minor;

@@ -107,7 +107,7 @@ static void read_fates(const PGresult *rows, const struct overdue_hold *holds, s
         if (fate == NULL)
             continue;
         struct tk_slice status = tk_row_text(rows, row, 1);
-        fate->status = (struct tk_slice){.ptr = tk_slice_dup(arena, status), .len = status.len};
+        fate->status = tk_slice_copy(arena, status);
         fate->overdue = tk_row_bool(rows, row, 2);
         if (tk_slice_eq_str(status, "confirmed"))
             fate->confirmed = read_confirmed(rows, row, arena);

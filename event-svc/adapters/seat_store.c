@@ -282,11 +282,6 @@ static size_t place_of(const struct reserve_reading *r, size_t i, const struct t
     return k;
 }
 
-static struct tk_slice keep(struct tk_arena *arena, struct tk_slice text)
-{
-    return (struct tk_slice){.ptr = tk_slice_dup(arena, text), .len = text.len};
-}
-
 static void set_labels(const struct hold_line *line, struct tk_hold_seat *seat)
 {
     const struct seat_plan *plan = line->plan;
@@ -294,9 +289,9 @@ static void set_labels(const struct hold_line *line, struct tk_hold_seat *seat)
     if (place == SEAT_NOWHERE)
         return;
     const struct plan_row *row = &plan->rows[plan->rows_of[place]];
-    seat->section = keep(line->arena, plan->sections[row->section].label);
-    seat->row_number = keep(line->arena, row->label);
-    seat->seat_number = keep(line->arena, tk_slice_of(plan->numbers[place]));
+    seat->section = tk_slice_copy(line->arena, plan->sections[row->section].label);
+    seat->row_number = tk_slice_copy(line->arena, row->label);
+    seat->seat_number = tk_slice_copy(line->arena, tk_slice_of(plan->numbers[place]));
 }
 
 /* Every answer starts with a place per requested seat, status unknown; the rows fill the places. */

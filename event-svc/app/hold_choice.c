@@ -10,11 +10,6 @@
 #include "event-svc/domain/seat_picker.h"
 #include "shared/base/clock.h"
 
-static int compare_ids(const void *a, const void *b)
-{
-    return tk_uuid_cmp(a, b);
-}
-
 void hold_prepare(struct hold_call *call)
 {
     const struct tk_hold_request *request = &call->request;
@@ -28,7 +23,7 @@ void hold_prepare(struct hold_call *call)
     if (request->best_available)
         return;
     memcpy(call->sorted_seats, request->seats, count * sizeof(*call->sorted_seats));
-    qsort(call->sorted_seats, count, sizeof(*call->sorted_seats), compare_ids);
+    qsort(call->sorted_seats, count, sizeof(*call->sorted_seats), tk_uuid_order);
 }
 
 static bool may_refuse(const struct hold_call *call, int64_t now_us)

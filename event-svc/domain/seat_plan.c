@@ -29,11 +29,6 @@ struct seat_plan *seat_plan_new(uint32_t seat_count)
     return plan;
 }
 
-static struct tk_slice keep(struct seat_plan *plan, struct tk_slice text)
-{
-    return (struct tk_slice){.ptr = tk_slice_dup(&plan->arena, text), .len = text.len};
-}
-
 static struct plan_section *section_for(struct seat_plan *plan, const struct plan_seat *seat)
 {
     if (plan->section_count > 0 && tk_slice_eq(plan->sections[plan->section_count - 1].label, seat->section))
@@ -41,7 +36,7 @@ static struct plan_section *section_for(struct seat_plan *plan, const struct pla
     plan->sections = grow(plan->sections, plan->section_count, sizeof(*plan->sections));
     struct plan_section *section = &plan->sections[plan->section_count++];
     *section = (struct plan_section){
-        .label = keep(plan, seat->section),
+        .label = tk_slice_copy(&plan->arena, seat->section),
         .first_row = plan->row_count,
         .first = plan->seat_count,
         .price_minor = seat->price_minor,
@@ -55,8 +50,9 @@ static struct plan_row *row_for(struct seat_plan *plan, struct plan_section *sec
         return &plan->rows[plan->row_count - 1];
     plan->rows = grow(plan->rows, plan->row_count, sizeof(*plan->rows));
     struct plan_row *row = &plan->rows[plan->row_count++];
-    *row = (struct plan_row){
-        .label = keep(plan, seat->row_number), .section = plan->section_count - 1, .first = plan->seat_count};
+    *row = (struct plan_row){.label = tk_slice_copy(&plan->arena, seat->row_number),
+                             .section = plan->section_count - 1,
+                             .first = plan->seat_count};
     section->row_count++;
     return row;
 }
@@ -127,17 +123,12 @@ static uint32_t place_in_id(const struct tk_uuid *id)
     return ((uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3]) - 1;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    return tk_uuid_cmp(a, b);
-}
-
 uint32_t seat_plan_find(const struct seat_plan *plan, const struct tk_uuid *session_seat_id)
 {
     uint32_t guess = place_in_id(session_seat_id);
     if (guess < plan->seat_count && tk_uuid_eq(&plan->ids[guess], session_seat_id))
         return guess;
-    const struct tk_uuid *found = bsearch(session_seat_id, plan->ids, plan->seat_count, sizeof(*plan->ids), compare_ids);
+    const struct tk_uuid *found = bsearch(session_seat_id, plan->ids, plan->seat_count, sizeof(*plan->ids), tk_uuid_order);
     return found != NULL ? (uint32_t)(found - plan->ids) : SEAT_NOWHERE;
 }
 

@@ -43,7 +43,7 @@ static struct availability_get *get_new(struct tk_http_req *req, const struct tk
     get->wait = (struct picture_wait){.done = done, .exact = true};
     get->session = seat_pictures_pin(service->pictures, session_id);
     get->since = -1;
-    get->if_none_match = (struct tk_slice){.ptr = tk_slice_dup(&req->arena, tags), .len = tags.len};
+    get->if_none_match = tk_slice_copy(&req->arena, tags);
     get->gzip = tk_gzip_accepted(tk_http_header(req, "accept-encoding"));
     return get;
 }

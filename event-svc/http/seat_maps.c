@@ -48,7 +48,7 @@ static void get_map(struct tk_http_req *req, enum seat_map_form form)
         .session_id = session_id,
         .form = form,
         .gzip = tk_gzip_accepted(tk_http_header(req, "accept-encoding")),
-        .if_none_match = {.ptr = tk_slice_dup(&req->arena, tags), .len = tags.len},
+        .if_none_match = tk_slice_copy(&req->arena, tags),
         .done = on_map,
         .arg = req,
     };

@@ -169,6 +169,11 @@ int tk_uuid_cmp(const struct tk_uuid *a, const struct tk_uuid *b)
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
+int tk_uuid_order(const void *a, const void *b)
+{
+    return tk_uuid_cmp(a, b);
+}
+
 bool tk_uuid_eq(const struct tk_uuid *a, const struct tk_uuid *b)
 {
     return tk_uuid_cmp(a, b) == 0;

@@ -34,6 +34,7 @@ char *tk_uuid_format(const struct tk_uuid *id, char out[TK_UUID_TEXT_LEN + 1]);
 #define TK_UUID_TEXT(id) tk_uuid_format((id), (char[TK_UUID_TEXT_LEN + 1]){0})
 
 int tk_uuid_cmp(const struct tk_uuid *a, const struct tk_uuid *b); /* memcmp order, the order Postgres sorts by */
+int tk_uuid_order(const void *a, const void *b);                   /* the same for qsort() and bsearch() */
 bool tk_uuid_eq(const struct tk_uuid *a, const struct tk_uuid *b);
 bool tk_uuid_is_nil(const struct tk_uuid *id); /* all zero */
 

@@ -54,6 +54,11 @@ char *tk_slice_dup(struct tk_arena *arena, struct tk_slice s)
     return copy;
 }
 
+struct tk_slice tk_slice_copy(struct tk_arena *arena, struct tk_slice s)
+{
+    return (struct tk_slice){.ptr = tk_slice_dup(arena, s), .len = s.len};
+}
+
 char *tk_arena_printf(struct tk_arena *arena, const char *format, ...)
 {
     va_list args;

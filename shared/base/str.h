@@ -26,6 +26,8 @@ bool tk_slice_eq_str(struct tk_slice a, const char *nul_terminated);
 bool tk_slice_ieq_str(struct tk_slice a, const char *nul_terminated); /* ASCII case-insensitive */
 /** A NUL-terminated copy in the arena. */
 char *tk_slice_dup(struct tk_arena *arena, struct tk_slice s);
+/** The same as a slice; of an empty one, too, `ptr` is not NULL. */
+struct tk_slice tk_slice_copy(struct tk_arena *arena, struct tk_slice s);
 /** Formatted text, NUL-terminated, in the arena. For messages, not for hot paths. */
 char *tk_arena_printf(struct tk_arena *arena, const char *format, ...) TK_PRINTF(2, 3) __attribute__((returns_nonnull));
 

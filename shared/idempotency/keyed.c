@@ -66,7 +66,7 @@ struct tk_keyed *tk_keyed_begin(struct tk_http_req *req, struct tk_pg_op *op)
         return keyed;
     if (req->has_user)
         keyed->user_id = req->user_id;
-    keyed->key = (struct tk_slice){tk_slice_dup(&req->arena, req->idempotency_key), req->idempotency_key.len};
+    keyed->key = tk_slice_copy(&req->arena, req->idempotency_key);
     tk_request_hash(tk_slice_of(req->route->method), tk_http_path(req), req->body, keyed->hash);
     (void)tk_pg_op_step(op, &tk_sql_key_claim); /* filled when the deadline is known */
     return keyed;

@@ -343,7 +343,7 @@ enum tk_err tk_json_parse(struct tk_arena *arena, struct tk_slice text, const st
     struct parser p = {.arena = arena};
     p.why = text.len == 0 ? "the text is empty" : scan(text);
     if (p.why == NULL) {
-        p.text = (struct tk_slice){.ptr = tk_slice_dup(arena, text), .len = text.len};
+        p.text = tk_slice_copy(arena, text);
         if (run_yajl(&p) && p.root != NULL) {
             *out = p.root;
             return TK_OK;

@@ -37,24 +37,19 @@ enum tk_err tk_mq_consume_dead_letters(struct tk_mq *mq)
     return consume_from(mq, queue);
 }
 
-static struct tk_slice keep(struct tk_arena *arena, struct tk_slice s)
-{
-    return (struct tk_slice){.ptr = tk_slice_dup(arena, s), .len = s.len};
-}
-
 static void take(struct tk_mq *mq, struct tk_arena *arena, struct tk_mq_delivery *out)
 {
     struct tk_mq_content *content = &mq->content;
     *out = (struct tk_mq_delivery){
         .tag = content->tag,
         .redelivered = content->redelivered,
-        .routing_key = keep(arena, tk_slice_of(content->routing_key)),
-        .message_id = keep(arena, tk_slice_of(content->message_id)),
-        .traceparent = keep(arena, tk_slice_of(content->traceparent)),
-        .body = keep(arena, tk_buf_slice(&content->body)),
+        .routing_key = tk_slice_copy(arena, tk_slice_of(content->routing_key)),
+        .message_id = tk_slice_copy(arena, tk_slice_of(content->message_id)),
+        .traceparent = tk_slice_copy(arena, tk_slice_of(content->traceparent)),
+        .body = tk_slice_copy(arena, tk_buf_slice(&content->body)),
         .size = content->size,
         .oversized = content->oversized,
-        .death_reason = keep(arena, tk_slice_of(content->death_reason)),
+        .death_reason = tk_slice_copy(arena, tk_slice_of(content->death_reason)),
         .death_count = content->death_count,
         .death_us = content->death_us,
         .delivery_count = content->delivery_count,
