@@ -14,6 +14,7 @@
 #include "booking-svc/config.h"
 #include "booking-svc/domain/reservation_flow.h"
 #include "booking-svc/domain/seat_memory.h"
+#include "shared/base/clock.h"
 #include "shared/http/standard_routes.h"
 #include "shared/outbox/outbox.h"
 
@@ -42,5 +43,11 @@ struct booking_app {
     size_t creating[RESERVATION_FLOW_STATES];            /* reservation flows, by the step they are at */
     size_t flows;                                        /* running, unwinding included; 0 means drained */
 };
+
+/** Until when a request that came at `received_us` may take, both monotonic. */
+static inline int64_t booking_deadline_us(const struct booking_app *app, int64_t received_us)
+{
+    return received_us + app->config->request_timeout_ms * TK_US_PER_MS;
+}
 
 #endif

@@ -198,7 +198,7 @@ void cancel_reservation(struct booking_app *app, const struct cancel_request *re
     c->request = *request;
     c->request.request_id = tk_slice_dup(&c->arena, tk_slice_of(request->request_id));
     c->request.traceparent = tk_slice_dup(&c->arena, tk_slice_of(request->traceparent));
-    c->deadline_us = request->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
+    c->deadline_us = booking_deadline_us(app, request->received_us);
     c->message = TK_BUF_INIT(MESSAGE_MAX_BYTES);
     c->done = done;
     c->done_arg = arg;

@@ -305,7 +305,7 @@ static void drive(struct confirm_run *c)
 
 static struct tk_slice copy_if_any(struct tk_arena *arena, struct tk_slice text)
 {
-    return text.ptr == NULL ? text : (struct tk_slice){tk_slice_dup(arena, text), text.len};
+    return text.ptr == NULL ? text : tk_slice_copy(arena, text);
 }
 
 static void start(struct booking_app *app, const struct confirm_request *request, bool is_resume, confirm_done *done,
@@ -319,7 +319,7 @@ static void start(struct booking_app *app, const struct confirm_request *request
     c->request.traceparent = tk_slice_dup(&c->arena, tk_slice_of(request->traceparent));
     c->request.key = copy_if_any(&c->arena, request->key);
     c->request.declined = copy_if_any(&c->arena, request->declined);
-    c->deadline_us = request->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
+    c->deadline_us = booking_deadline_us(app, request->received_us);
     c->attempt_id = tk_uuid_v7();
     c->payment_id = request->payment_id;
     c->message = TK_BUF_INIT(MESSAGE_MAX_BYTES);

@@ -571,7 +571,7 @@ void create_reservation(struct booking_app *app, const struct create_request *re
     c->body = TK_BUF_INIT(RESERVATION_VIEW_MAX_BYTES);
     c->fresh_id = tk_uuid_v7();
     c->reservation_id = c->fresh_id;
-    c->deadline_us = request->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
+    c->deadline_us = booking_deadline_us(app, request->received_us);
     copy_request(c, request);
     reservation_flow_start(&c->flow, keyed, is_choosing(request));
     app->creating[c->flow.state]++;

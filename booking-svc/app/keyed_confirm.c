@@ -122,11 +122,6 @@ static void on_pass(struct key_pass *pass, bool entered)
     run_free(k);
 }
 
-static struct tk_slice copy(struct tk_arena *arena, struct tk_slice text)
-{
-    return (struct tk_slice){tk_slice_dup(arena, text), text.len};
-}
-
 void keyed_confirm(struct booking_app *app, const struct confirm_request *request, const char *request_hash,
                    keyed_confirm_done *done, void *arg)
 {
@@ -138,10 +133,10 @@ void keyed_confirm(struct booking_app *app, const struct confirm_request *reques
     k->request = *request;
     k->request.request_id = tk_slice_dup(&k->arena, tk_slice_of(request->request_id));
     k->request.traceparent = tk_slice_dup(&k->arena, tk_slice_of(request->traceparent));
-    k->request.key = copy(&k->arena, request->key);
-    k->request.declined = copy(&k->arena, request->declined);
+    k->request.key = tk_slice_copy(&k->arena, request->key);
+    k->request.declined = tk_slice_copy(&k->arena, request->declined);
     memcpy(k->request_hash, request_hash, sizeof(k->request_hash));
-    k->deadline_us = request->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
+    k->deadline_us = booking_deadline_us(app, request->received_us);
     const struct tk_uuid slot = tk_idempotency_slot(&request->user_id, request->key);
     const int64_t wait_ms = (k->deadline_us - tk_mono_us()) / TK_US_PER_MS;
     if (key_gate_enter(&app->gate, &k->pass, &slot, wait_ms > 0 ? wait_ms : 0, on_pass))

@@ -47,7 +47,7 @@ static void give_up(struct refund_run *run, const char *at)
 
 static int64_t deadline_us(const struct refund_run *run)
 {
-    return tk_mono_us() + run->app->config->request_timeout_ms * TK_US_PER_MS;
+    return booking_deadline_us(run->app, tk_mono_us());
 }
 
 static void on_stored(void *arg, enum tk_step step)

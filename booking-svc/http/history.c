@@ -3,7 +3,6 @@
 #include "booking-svc/app/booking_app.h"
 #include "booking-svc/http/problems.h"
 #include "booking-svc/http/routes.h"
-#include "shared/base/clock.h"
 #include "shared/json/writer.h"
 
 #define LIST_DEFAULT   50
@@ -104,8 +103,7 @@ void http_get_history(struct tk_http_req *req)
     if (tk_http_param_uuid(req, 0, &id) || tk_http_limit(req, LIST_DEFAULT, LIST_MAX, &limit) ||
         tk_http_cursor(req, &after))
         return;
-    const int64_t deadline_us = req->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
-    if (history_store_read(app->pg, &id, &req->user_id, revision_of(&after), limit, deadline_us, &req->arena, on_history,
-                           req))
+    if (history_store_read(app->pg, &id, &req->user_id, revision_of(&after), limit,
+                           booking_deadline_us(app, req->received_us), &req->arena, on_history, req))
         booking_read_failed(req);
 }

@@ -5,7 +5,6 @@
 #include "booking-svc/app/booking_app.h"
 #include "booking-svc/http/problems.h"
 #include "booking-svc/http/routes.h"
-#include "shared/base/clock.h"
 #include "shared/base/money.h"
 #include "shared/idempotency/keyed.h"
 #include "shared/json/writer.h"
@@ -15,12 +14,6 @@
 #define LIST_MAX_BYTES  (1u << 20)
 #define NAME_MAX_BYTES  200
 #define DESCRIPTION_MAX 2000
-
-static int64_t deadline_us(const struct tk_http_req *req)
-{
-    const struct booking_app *app = req->app;
-    return req->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
-}
 
 static void write_tier(struct tk_jsonw *w, const struct price_tier *tier)
 {
@@ -90,7 +83,7 @@ void http_create_price_tier(struct tk_http_req *req)
     write->req = req;
     struct tk_keyed *keyed = tk_keyed_begin(req, &write->op);
     tier_insert(&write->op, &tier);
-    tk_keyed_run(keyed, app->pg, deadline_us(req), answer_created, free, write);
+    tk_keyed_run(keyed, app->pg, booking_deadline_us(app, req->received_us), answer_created, free, write);
 }
 
 /* --- list ---------------------------------------------------------------------------------------------------------- */
@@ -127,6 +120,7 @@ void http_list_price_tiers(struct tk_http_req *req)
         tk_http_problem(req, &TK_PROBLEM_VALIDATION, "session_id must be a UUID.");
         return;
     }
-    if (tier_store_list(app->tiers, text.ptr ? &session : NULL, &after, limit, deadline_us(req), &req->arena, on_list, req))
+    if (tier_store_list(app->tiers, text.ptr ? &session : NULL, &after, limit, booking_deadline_us(app, req->received_us),
+                        &req->arena, on_list, req))
         booking_read_failed(req);
 }

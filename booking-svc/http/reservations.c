@@ -6,7 +6,6 @@
 #include "booking-svc/app/reservation_view.h"
 #include "booking-svc/http/problems.h"
 #include "booking-svc/http/routes.h"
-#include "shared/base/clock.h"
 
 #define LIST_DEFAULT    20
 #define LIST_MAX        200
@@ -15,12 +14,6 @@
 #define LOCATION_PREFIX "/api/v1/reservations/"
 #define POINTER_MAX     64
 #define SECTION_MAX     100 /* bytes, as in event-svc */
-
-static int64_t read_deadline_us(const struct tk_http_req *req)
-{
-    const struct booking_app *app = req->app;
-    return req->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
-}
 
 /* --- create: the body ---------------------------------------------------------------------------------------------- */
 
@@ -339,7 +332,8 @@ void http_get_reservation(struct tk_http_req *req)
     struct tk_uuid id;
     if (tk_http_param_uuid(req, 0, &id))
         return;
-    if (reservation_store_read(app->pg, &id, &req->user_id, read_deadline_us(req), &req->arena, on_read, req))
+    if (reservation_store_read(app->pg, &id, &req->user_id, booking_deadline_us(app, req->received_us), &req->arena,
+                               on_read, req))
         booking_read_failed(req);
 }
 
@@ -369,6 +363,7 @@ void http_list_reservations(struct tk_http_req *req)
     int64_t limit;
     if (tk_http_limit(req, LIST_DEFAULT, LIST_MAX, &limit) || tk_http_cursor(req, &before))
         return;
-    if (reservation_store_list(app->pg, &req->user_id, &before, limit, read_deadline_us(req), &req->arena, on_list, req))
+    if (reservation_store_list(app->pg, &req->user_id, &before, limit, booking_deadline_us(app, req->received_us),
+                               &req->arena, on_list, req))
         booking_read_failed(req);
 }

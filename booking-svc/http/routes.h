@@ -9,7 +9,10 @@
 extern const struct tk_route booking_routes[];
 extern const size_t booking_route_count;
 
-/** Only new reservations are refused at the door; whoever holds seats already may confirm or cancel. */
+/**
+ * Under load only new reservations are refused at the door: whoever holds seats already may confirm or cancel. While the
+ * databases do not belong together, or it is not known yet whether they do, nothing may be changed.
+ */
 bool booking_is_overloaded(void *app, const struct tk_route *route);
 
 /* reservations.c */

@@ -10,7 +10,6 @@
 #include "booking-svc/domain/qr_payload.h"
 #include "booking-svc/http/problems.h"
 #include "booking-svc/http/routes.h"
-#include "shared/base/clock.h"
 #include "shared/json/writer.h"
 
 #define LIST_DEFAULT   50
@@ -19,12 +18,6 @@
 #define CODES_PER_TURN 4
 #define DATA_URI       "data:image/png;base64,"
 #define LINK_MAX       256
-
-static int64_t read_deadline_us(const struct tk_http_req *req)
-{
-    const struct booking_app *app = req->app;
-    return req->received_us + app->config->request_timeout_ms * TK_US_PER_MS;
-}
 
 static enum tk_err render_qr(const struct tk_http_req *req, const struct tk_uuid *ticket_id, struct tk_buf *png)
 {
@@ -135,7 +128,8 @@ void http_list_tickets(struct tk_http_req *req)
         tk_http_problem(req, &TK_PROBLEM_NOT_FOUND, NULL);
         return;
     }
-    if (ticket_store_list(app->pg, &user, &before, limit, read_deadline_us(req), &req->arena, on_list, req))
+    if (ticket_store_list(app->pg, &user, &before, limit, booking_deadline_us(app, req->received_us), &req->arena, on_list,
+                          req))
         booking_read_failed(req);
 }
 
@@ -181,7 +175,7 @@ static void read_ticket(struct tk_http_req *req, ticket_list_done *done)
     if (tk_http_param_uuid(req, 0, &id))
         return;
     const struct tk_uuid *user = req->has_user ? &req->user_id : NULL;
-    if (ticket_store_read(app->pg, &id, user, read_deadline_us(req), &req->arena, done, req))
+    if (ticket_store_read(app->pg, &id, user, booking_deadline_us(app, req->received_us), &req->arena, done, req))
         booking_read_failed(req);
 }
 
