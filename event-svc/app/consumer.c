@@ -8,11 +8,11 @@
  *
  * What can fail and who repairs it:
  *   - Postgres fails for any reason of its own, or the commit's outcome is unknown: the batch stays in hand,
- * unacknowledged, and is run again after a pause, harmlessly, since revisions are compared. The broker's prefetch keeps the
- * rest in the queue, and nothing is returned to it: each return would count towards its delivery limit, and an outage would
- * turn good messages into dead letters. Postgres is also connected before the queue is consumed.
- *   - Postgres refuses what one message carries (SQLSTATE class 22 or 23): the batch is run message by message, and that
- * one is dead-lettered.
+ *     unacknowledged, and is run again after a pause, harmlessly, since revisions are compared. The broker's prefetch
+ *     keeps the rest in the queue, and nothing is returned to it: each return would count towards its delivery limit,
+ *     and an outage would turn good messages into dead letters. Postgres is also connected before the queue is consumed.
+ *   - Postgres refuses what one message carries (SQLSTATE class 22 or 23): the batch is run message by message, and
+ *     that one is dead-lettered.
  *   - the broker goes away: reconnect; unacknowledged messages come again.
  *   - a message makes no sense, or contradicts what is stored: dead letter, an error in the log, a metric. Never a requeue.
  */
@@ -120,17 +120,12 @@ static enum tk_err decode(struct consumer *consumer, struct batch *batch)
     return TK_OK;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    return tk_uuid_cmp(a, b);
-}
-
 static const struct tk_uuid *sorted_seats(struct batch *batch, const struct tk_reservation_message *message)
 {
     size_t bytes = message->seat_count * sizeof(struct tk_uuid);
     struct tk_uuid *seats = tk_arena_alloc(&batch->arena, bytes);
     memcpy(seats, message->seats, bytes);
-    qsort(seats, message->seat_count, sizeof(*seats), compare_ids);
+    qsort(seats, message->seat_count, sizeof(*seats), tk_uuid_order);
     return seats;
 }
 

@@ -7,7 +7,7 @@
  *
  * What can fail and who repairs it:
  *   - Postgres refuses or is away: the broker connection is dropped, its unacknowledged letters come again after a
- * back-off. The dead-letter queue has no delivery limit, so nothing is lost however often that happens.
+ *     back-off. The dead-letter queue has no delivery limit, so nothing is lost however often that happens.
  *   - the table is full: collecting ends until somebody has made room; letters wait in the broker's queue meanwhile.
  *   - the broker is away: rows wait in the outbox.
  */

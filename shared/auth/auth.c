@@ -35,8 +35,7 @@ static struct tk_metric reloaded = TK_COUNTER("auth_key_reloads_total", "result=
 static struct tk_metric not_reloaded =
     TK_COUNTER("auth_key_reloads_total", "result=\"failed\"", "Reloads of JWT_KEYS_FILE");
 
-/* --- keys
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- keys -------------------------------------------------------------------------------------------------------- */
 
 static struct tk_keys *read_keys(const struct tk_auth_config *config, const char **why)
 {
@@ -105,8 +104,7 @@ void tk_auth_free(struct tk_auth *auth)
     free(auth);
 }
 
-/* --- memory
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------ */
 
 static bool hash_token(struct tk_auth *auth, struct tk_slice token, unsigned char out[HASH_SIZE])
 {

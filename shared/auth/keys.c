@@ -169,8 +169,7 @@ static const char *read_pem(struct tk_keys *keys, struct tk_slice text)
     return why;
 }
 
-/* --- JWK ----------------------------------------------------------------------------------------------------------------
- */
+/* --- JWK --------------------------------------------------------------------------------------------------------- */
 
 static struct tk_slice text_member(const struct tk_json *object, const char *name)
 {
@@ -345,8 +344,7 @@ struct tk_keys *tk_keys_read(const char *path, const char **why)
     return keys;
 }
 
-/* --- use ----------------------------------------------------------------------------------------------------------------
- */
+/* --- use --------------------------------------------------------------------------------------------------------- */
 
 const struct tk_key *tk_keys_find(const struct tk_keys *keys, struct tk_slice alg, struct tk_slice kid)
 {

@@ -58,8 +58,7 @@ static struct tk_slice text_of(const struct tk_json *object, const char *name)
     return member != NULL && member->type == TK_JSON_STRING ? member->text : (struct tk_slice){NULL, 0};
 }
 
-/* --- claims -------------------------------------------------------------------------------------------------------------
- */
+/* --- claims ------------------------------------------------------------------------------------------------------ */
 
 /** NumericDate: seconds, a fraction is cut off; 1e10 is none, since its first digits would be taken for another time. */
 static bool read_date(const struct tk_json *member, int64_t *out)
@@ -152,8 +151,7 @@ static enum tk_err check_claims(const struct tk_json *claims, const struct tk_to
     return check_times(claims, rules, now_s, out, why);
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- the whole --------------------------------------------------------------------------------------------------- */
 
 enum tk_err tk_token_verify(const struct tk_keys *keys, const struct tk_token_rules *rules, int64_t now_s,
                             struct tk_arena *arena, struct tk_slice token, struct tk_identity *out, const char **why)

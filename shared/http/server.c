@@ -3,13 +3,13 @@
  *
  *   - a cap on connections: counted here, those beyond it are closed at once;
  *   - a write timeout: an answer the client does not take in time (io_timeout plus a second per 32 KiB) makes the upkeep
- * timer shut the socket down, which h2o then sees as an error. What the kernel has already taken is covered by
- * TCP_USER_TIMEOUT;
+ *     timer shut the socket down, which h2o then sees as an error. What the kernel has already taken is covered by
+ *     TCP_USER_TIMEOUT;
  *   - a bound on the memory of answers on their way, since a few thousand who read slowly can ask for megabytes each:
- * beyond it large answers to GET are 503 (respond.c);
+ *     beyond it large answers to GET are 503 (respond.c);
  *   - a drain for HTTP/1: for a second everybody is still served, with `Connection: close`. Under load that alone empties
- * the house. Then who is idle is told goodbye (goodbye.c). Last the listener takes in whoever waits in its backlog, and
- * closes; the kernel would reset them.
+ *     the house. Then who is idle is told goodbye (goodbye.c). Last the listener takes in whoever waits in its backlog,
+ *     and closes; the kernel would reset them.
  *
  * HTTP/2 stays off: 2.2.5 lacks the fix for CVE-2023-44487, and over cleartext it would accept the preface unasked. With
  * TLS h2o asks which protocol ALPN chose; tls.c never chooses that one.

@@ -2,9 +2,10 @@
  * Exchanges and queues, declared by publisher and consumer alike, so that neither depends on the other having come first.
  * The arguments of an existing queue cannot be changed: a different one is refused by the broker (PRECONDITION_FAILED).
  *
- *     publisher → <exchange> (topic) → <queue> (quorum, at most 5 deliveries) → one active consumer
+ *     publisher → <exchange> (topic) → <queue> (at most 5 deliveries) → one active consumer
  *                                          └ rejected or delivered too often → <exchange>.dlx (fanout) → <queue>.dlq
- * (quorum)
+ *
+ * Both queues are quorum queues.
  *
  * Dead-lettering at-least-once keeps a message in the queue until the dead-letter queue has it, and needs the overflow
  * behaviour reject-publish.

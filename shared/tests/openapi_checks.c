@@ -59,8 +59,7 @@ static void each_route(const struct openapi_subject *subject, route_check *check
     tk_arena_release(&arena);
 }
 
-/* --- routes and operations ----------------------------------------------------------------------------------------------
- */
+/* --- routes and operations --------------------------------------------------------------------------------------- */
 
 static void is_there(const struct openapi_subject *subject, const struct tk_route *route, const struct tk_json *op)
 {
@@ -94,8 +93,7 @@ void openapi_every_operation_is_a_route(const struct openapi_subject *subject)
     tk_arena_release(&arena);
 }
 
-/* --- bodies -------------------------------------------------------------------------------------------------------------
- */
+/* --- bodies ------------------------------------------------------------------------------------------------------ */
 
 static void expect_examples(const struct tk_route *route, const struct tk_json *content)
 {
@@ -133,8 +131,7 @@ void openapi_bodies_are_documented(const struct openapi_subject *subject)
     each_route(subject, has_body);
 }
 
-/* --- rights -------------------------------------------------------------------------------------------------------------
- */
+/* --- rights ------------------------------------------------------------------------------------------------------ */
 
 /** Scopes that the document asks a token for, as bits. */
 static unsigned documented_scopes(const struct openapi_subject *subject, const struct tk_json *op)
@@ -160,8 +157,7 @@ void openapi_scopes_are_documented(const struct openapi_subject *subject)
     each_route(subject, has_scopes);
 }
 
-/* --- query parameters ---------------------------------------------------------------------------------------------------
- */
+/* --- query parameters -------------------------------------------------------------------------------------------- */
 
 /** The documented ones as a query string, which the route's own list must let pass, and as many as that has words. */
 static void has_query(const struct openapi_subject *subject, const struct tk_route *route, const struct tk_json *op)
@@ -195,8 +191,7 @@ void openapi_query_parameters_are_documented(const struct openapi_subject *subje
     each_route(subject, has_query);
 }
 
-/* --- problems and schemas -----------------------------------------------------------------------------------------------
- */
+/* --- problems and schemas ---------------------------------------------------------------------------------------- */
 
 void openapi_problems_are_described(const struct openapi_subject *subject)
 {

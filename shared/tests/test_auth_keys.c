@@ -98,8 +98,7 @@ Test(auth_keys, a_short_secret_is_none)
     cr_expect_null(tk_keys_from_secret(TK_SLICE("")));
 }
 
-/* --- the verifier -------------------------------------------------------------------------------------------------------
- */
+/* --- the verifier ------------------------------------------------------------------------------------------------ */
 
 static struct tk_auth *auth;
 static char path[64];

@@ -82,8 +82,7 @@ static struct answer ask(struct tk_http_client *client, const char *method, cons
     return answer;
 }
 
-/* --- our own server as the peer ----------------------------------------------------------------------------------------
- */
+/* --- our own server as the peer ---------------------------------------------------------------------------------- */
 
 Test(http_client, any_status_is_an_answer)
 {
@@ -194,8 +193,7 @@ Test(http_client, bad_urls_are_refused)
     }
 }
 
-/* --- a scripted peer ---------------------------------------------------------------------------------------------------
- */
+/* --- a scripted peer --------------------------------------------------------------------------------------------- */
 
 struct peer {
     int listener;

@@ -183,8 +183,7 @@ Test(http_inside, a_crowd_at_the_public_door_does_not_lock_our_own_services_out)
     tk_http_server_drain(web.server);
 }
 
-/* --- the socket's file --------------------------------------------------------------------------------------------------
- */
+/* --- the socket's file ------------------------------------------------------------------------------------------- */
 
 Test(http_inside, the_socket_is_not_for_everybody_and_goes_with_the_server)
 {
