@@ -53,7 +53,7 @@ TEST_BINS  := $(foreach c,shared $(COMPONENTS) tests/chaos,$(if $(wildcard $(c)/
 TSAN_BIN   := $(OUT)/shared/tests/stress/threads
 
 .PHONY: all help verify unit integration sim chaos chaos-night chaos-programs fuzz fuzz-targets test asan tsan lint format docs-assets deps config-docs bench bench-quick bench-full bench-plots clean
-all: $(BINARIES) $(VERIFY_BIN)
+all: $(BINARIES) $(VERIFY_BIN) ## the programs, into build/release; `make` does the same
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -148,10 +148,10 @@ integration: all ## integration tests against a private stack on free ports
 SEEDS ?= 30000
 FROM  ?= 1
 JOBS  ?= $(shell nproc)
-sim: $(OUT)/tests/sim/sim ## the pure machines in worlds that fail, and rules broken on purpose: SEEDS=30000 from FROM=1 on, JOBS at a time
+sim: $(OUT)/tests/sim/sim ## the simulator: 30,000 worlds (SEEDS, FROM, JOBS), then rules broken on purpose
 	$< --suite --from $(FROM) --seeds $(SEEDS) --jobs $(JOBS)
 
-chaos: ## three minutes of faults against a private stack; SEED=N repeats a run
+chaos: ## three minutes of faults against a private stack; SEED=N repeats a schedule
 	tests/chaos/run.sh --with crash $(if $(SEED),--seed $(SEED))
 
 chaos-night: ## the same for half an hour
@@ -167,17 +167,17 @@ fuzz: ## every parser under libFuzzer: FUZZ_SECONDS=60 for each
 
 fuzz-targets: $(FUZZ_TARGETS)
 
-test: ## everything from nothing: packages, build, unit tests, private stack, integration tests, stop
+test: ## everything from nothing: packages, build, unit tests, simulator, faults, fuzzing, integration tests
 	deploy/run-tests.sh
 
-asan: ## the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: ## the same, without the fuzzing, under AddressSanitizer and UndefinedBehaviorSanitizer
 	VARIANT=asan deploy/run-tests.sh
 
 tsan: ## threads and queues under ThreadSanitizer
 	$(MAKE) VARIANT=tsan build/tsan/shared/tests/stress/threads
 	build/tsan/shared/tests/stress/threads
 
-lint: ## clang-format, clang-tidy, layer check
+lint: ## clang-format, clang-tidy, layer check, shellcheck
 	deploy/lint.sh
 
 format: ## rewrites the sources in the house style
@@ -186,7 +186,7 @@ format: ## rewrites the sources in the house style
 verify: all ## do both databases agree? those of the running stack, or DATABASE_URL=… EVENT_DATABASE_URL=…
 	deploy/verify.sh $(ARGS)
 
-config-docs: all ## regenerates docs/CONFIG.md from the programs' setting tables
+config-docs: all ## docs/CONFIG.md again from the programs' setting tables
 	deploy/config-docs.sh > docs/CONFIG.md
 
 docs-assets: ## Swagger UI from npm, for /docs

@@ -24,6 +24,11 @@ usage() {
     sed -n '3,13p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'
 }
 
+# Its first comment that is not for shellcheck.
+theme_title() {
+    sed -n '/^# shellcheck/d; s/^# //p; q' "$1"
+}
+
 while [ $# -gt 0 ]; do
     case $1 in
     --private) PRIVATE=yes ;;
@@ -33,7 +38,7 @@ while [ $# -gt 0 ]; do
         ;;
     --list)
         for theme in "$TESTS"/[0-9]*.sh; do
-            printf '%-24s %s\n' "$(basename "$theme" .sh)" "$(sed -n '3s/^# //p' "$theme")"
+            printf '%-24s %s\n' "$(basename "$theme" .sh)" "$(theme_title "$theme")"
         done
         exit 0
         ;;
@@ -110,7 +115,7 @@ theme_wanted() {
 broker_remember
 for theme in "$TESTS"/[0-9]*.sh; do
     theme_wanted "$(basename "$theme")" || continue
-    printf '# %s\n' "$(sed -n '3s/^# //p' "$theme")"
+    printf '# %s\n' "$(theme_title "$theme")"
     # shellcheck source=/dev/null
     . "$theme"
     instances_stop # each has a dozen connections to Postgres

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016 # jq has dollar signs
-# Idempotency-Key: every POST happens once, and is answered with the same bytes for ever after
+# Idempotency-Key: every POST happens once, and is answered with the same bytes for a day
 
 USER_ONE=$(uuid)
 
