@@ -186,25 +186,35 @@ int web_connect(struct web *web)
     return fd;
 }
 
+#define TURN_MS 2
+
+/** Time has not passed before the loop has had its turns, or a busy machine could pass over all of them. */
+static bool is_over(int64_t start_us, int64_t wait_ms, int64_t *turns)
+{
+    return ++*turns > wait_ms / TURN_MS && tk_mono_us() >= start_us + wait_ms * TK_US_PER_MS;
+}
+
 void web_turn_for(struct web *web, int64_t milliseconds)
 {
-    int64_t end = tk_mono_us() + milliseconds * TK_US_PER_MS;
+    const int64_t start_us = tk_mono_us();
+    int64_t turns = 0;
     do {
-        tk_loop_turn(web->loop, 2);
-    } while (tk_mono_us() < end);
+        tk_loop_turn(web->loop, TURN_MS);
+    } while (!is_over(start_us, milliseconds, &turns));
 }
 
 bool web_send(struct web *web, int fd, const char *bytes, size_t len)
 {
-    int64_t end = tk_mono_us() + TK_US_PER_S;
+    const int64_t start_us = tk_mono_us();
+    int64_t turns = 0;
     size_t sent = 0;
-    while (sent < len && tk_mono_us() < end) {
+    while (sent < len && !is_over(start_us, 1000, &turns)) {
         ssize_t n = send(fd, bytes + sent, len - sent, MSG_NOSIGNAL);
         if (n > 0)
             sent += (size_t)n;
         else if (errno != EAGAIN)
             return false;
-        tk_loop_turn(web->loop, n > 0 ? 0 : 2);
+        tk_loop_turn(web->loop, n > 0 ? 0 : TURN_MS);
     }
     return sent == len;
 }
@@ -254,7 +264,8 @@ static void parse(struct reply *reply, bool is_head)
 
 void web_read(struct web *web, int fd, bool is_head, int64_t wait_ms, struct reply *kept, struct reply *reply)
 {
-    int64_t end = tk_mono_us() + wait_ms * TK_US_PER_MS;
+    const int64_t start_us = tk_mono_us();
+    int64_t turns = 0;
     memset(reply, 0, offsetof(struct reply, text));
     if (kept != NULL) {
         memcpy(reply->text, kept->text, kept->len);
@@ -262,8 +273,9 @@ void web_read(struct web *web, int fd, bool is_head, int64_t wait_ms, struct rep
         kept->len = 0;
         parse(reply, is_head);
     }
-    while (!reply->complete && !reply->closed && tk_mono_us() < end && reply->len + 1 < sizeof(reply->text)) {
-        tk_loop_turn(web->loop, 2);
+    while (!reply->complete && !reply->closed && reply->len + 1 < sizeof(reply->text) &&
+           !is_over(start_us, wait_ms, &turns)) {
+        tk_loop_turn(web->loop, TURN_MS);
         ssize_t n = recv(fd, reply->text + reply->len, sizeof(reply->text) - 1 - reply->len, 0);
         if (n > 0)
             reply->len += (size_t)n;
@@ -290,13 +302,14 @@ void web_ask(struct web *web, const char *request, struct reply *reply)
 
 int64_t web_wait_closed(struct web *web, int fd, int64_t wait_ms)
 {
-    int64_t start = tk_mono_us();
+    const int64_t start_us = tk_mono_us();
+    int64_t turns = 0;
     char sink[4096];
-    while (tk_mono_us() < start + wait_ms * TK_US_PER_MS) {
+    while (!is_over(start_us, wait_ms, &turns)) {
         ssize_t n = recv(fd, sink, sizeof(sink), 0);
         if (n == 0 || (n < 0 && errno != EAGAIN))
-            return (tk_mono_us() - start) / TK_US_PER_MS;
-        tk_loop_turn(web->loop, n > 0 ? 0 : 2);
+            return (tk_mono_us() - start_us) / TK_US_PER_MS;
+        tk_loop_turn(web->loop, n > 0 ? 0 : TURN_MS);
     }
     return -1;
 }

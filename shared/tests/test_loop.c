@@ -29,6 +29,7 @@ static void turn_for(struct tk_loop *loop, int64_t milliseconds)
     int64_t end = tk_mono_us() + milliseconds * TK_US_PER_MS;
     while (tk_mono_us() < end)
         tk_loop_turn(loop, 5);
+    tk_loop_turn(loop, 0); /* for what became due while somebody else had the processor */
 }
 
 Test(loop, timers_fire_once_in_due_order)
@@ -235,9 +236,9 @@ Test(loop, clients_wake_the_loop_and_come_last)
 
     cr_assert_eq(write(client_fds[1], "x", 1), 1);
     const int64_t before_us = tk_mono_us();
-    tk_loop_turn(loop, 1000);
+    tk_loop_turn(loop, 10000);
     cr_assert_str_eq(trace.text, "c");
-    cr_assert_lt(tk_mono_us() - before_us, 500 * TK_US_PER_MS);
+    cr_assert_lt(tk_mono_us() - before_us, 5 * TK_US_PER_S);
 
     cr_assert_eq(write(client_fds[1], "x", 1), 1);
     cr_assert_eq(write(own_fds[1], "x", 1), 1);

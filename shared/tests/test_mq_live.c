@@ -38,7 +38,7 @@ static struct tk_mq_config live_config(void)
                                  .queue = queue,
                                  .routing_keys = routing_keys,
                                  .routing_key_count = 2,
-                                 .timeout_ms = 5000,
+                                 .timeout_ms = 20000,
                                  .heartbeat_s = 5,
                                  .prefetch = 300};
 }
@@ -85,10 +85,10 @@ static size_t confirmed(size_t count)
     return n;
 }
 
-/* Receives until `count` messages are there or five seconds have passed; acknowledges them. */
+/* Receives until `count` messages are there or half a minute has passed; acknowledges them. */
 static size_t receive(struct tk_mq *mq, struct tk_arena *arena, size_t count)
 {
-    int64_t give_up_us = tk_mono_us() + 5 * TK_US_PER_S;
+    int64_t give_up_us = tk_mono_us() + 30 * TK_US_PER_S;
     size_t total = 0;
     while (total < count && tk_mono_us() < give_up_us) {
         size_t got;
@@ -152,13 +152,13 @@ Test(mq_live, unacknowledged_messages_come_again_and_poison_goes_aside)
     fill(1, "test.one", TK_SLICE("poison"));
     cr_assert_eq(tk_mq_publish(mq, messages, 1), TK_OK);
     cr_assert_eq(tk_mq_consume(mq), TK_OK);
-    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 5000, &got), TK_OK);
+    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 20000, &got), TK_OK);
     cr_assert_eq(got, 1);
     tk_mq_disconnect(mq);
     cr_expect_eq(tk_mq_receive(mq, &arena, deliveries, 1, 10, &got), TK_ERR_UNAVAILABLE);
     cr_assert_eq(tk_mq_connect(mq), TK_OK);
     cr_assert_eq(tk_mq_consume(mq), TK_OK);
-    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 5000, &got), TK_OK);
+    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 20000, &got), TK_OK);
     cr_assert_eq(got, 1);
     cr_expect(deliveries[0].redelivered);
     cr_assert_eq(tk_mq_dead_letter(mq, deliveries[0].tag), TK_OK);
@@ -167,7 +167,7 @@ Test(mq_live, unacknowledged_messages_come_again_and_poison_goes_aside)
     tk_mq_disconnect(mq);
     cr_assert_eq(tk_mq_connect(mq), TK_OK);
     cr_assert_eq(tk_mq_consume_dead_letters(mq), TK_OK);
-    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 5000, &got), TK_OK);
+    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 20000, &got), TK_OK);
     cr_assert_eq(got, 1);
     cr_expect(tk_slice_eq_str(deliveries[0].body, "poison"));
     cr_expect(tk_slice_eq_str(deliveries[0].routing_key, "test.one"), "the key it was published with");
@@ -191,10 +191,10 @@ Test(mq_live, a_huge_message_is_delivered_as_oversized_only)
     messages[1].body = TK_SLICE("small");
     cr_assert_eq(tk_mq_publish(mq, messages, 2), TK_OK);
     cr_assert_eq(tk_mq_consume(mq), TK_OK);
-    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 5000, &got), TK_OK);
+    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 20000, &got), TK_OK);
     cr_expect(deliveries[0].oversized && deliveries[0].size == size);
     cr_expect_eq(deliveries[0].body.len, TK_MQ_KEPT_BODY);
-    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 5000, &got), TK_OK);
+    cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 20000, &got), TK_OK);
     cr_expect(tk_slice_eq_str(deliveries[0].body, "small"));
     tk_mq_disconnect(mq);
     clean_up(mq);

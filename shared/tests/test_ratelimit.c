@@ -10,8 +10,9 @@
 #include "shared/ratelimit/ratelimit.h"
 #include "shared/tests/redis_fixture.h"
 
-#define NS_PER_S INT64_C(1000000000)
-#define WRITES   TK_RATELIMIT_USER_WRITES
+#define NS_PER_S    INT64_C(1000000000)
+#define DEADLINE_MS 1000 /* a busy machine's Redis may take its time */
+#define WRITES      TK_RATELIMIT_USER_WRITES
 
 /* --- one bucket ---------------------------------------------------------------------------------------------------- */
 
@@ -142,17 +143,29 @@ Test(ratelimit, alone)
 
 /* --- several, with Redis ------------------------------------------------------------------------------------------- */
 
+static void wait_until_up(struct tk_redis *redis)
+{
+    for (int i = 0; i < 10000 && !tk_redis_is_up(redis); i++)
+        tk_loop_turn(loop, 2);
+    cr_assert(tk_redis_is_up(redis));
+}
+
 static struct tk_redis *connect_redis(void)
 {
-    const struct tk_redis_config config = {.url = process.url, .deadline_ms = 100, .retry_ms = 50, .max_pending = 10};
+    const struct tk_redis_config config = {
+        .url = process.url, .deadline_ms = DEADLINE_MS, .retry_ms = 50, .max_pending = 10};
     struct tk_redis *redis;
     if (loop == NULL)
         loop = tk_loop_create();
     cr_assert_eq(tk_redis_open(loop, &config, &redis), TK_OK);
-    for (int i = 0; i < 1000 && !tk_redis_is_up(redis); i++)
-        tk_loop_turn(loop, 2);
-    cr_assert(tk_redis_is_up(redis));
+    wait_until_up(redis);
     return redis;
+}
+
+/** How many tokens came since, at the ten a second of these tests. */
+static int came_since(int64_t start_us)
+{
+    return (int)((tk_mono_us() - start_us) * 10 / TK_US_PER_S) + 1;
 }
 
 static void turn_for(int64_t milliseconds)
@@ -178,11 +191,12 @@ Test(ratelimit_shared, processes_share_what_they_allow)
 {
     struct tk_ratelimit *a = open_limits(connect_redis(), 10);
     struct tk_ratelimit *b = open_limits(connect_redis(), 10);
+    const int64_t start_us = tk_mono_us();
     int passes = 0;
     for (int i = 0; i < 60; i++)
         passes += passed(a, 1, 3, 3) + passed(b, 1, 3, 3);
-    cr_log_info("%d passed", passes);
-    cr_expect(passes >= 100 && passes <= 100 + 2 * 7 + 10, "100, what each had not told yet, and a second's: %d", passes);
+    const int most = 100 + 2 * 7 + came_since(start_us);
+    cr_expect(passes >= 100 && passes <= most, "100, what each had not told yet, and what came meanwhile: %d", passes);
 }
 
 /** What two let through in the same instant is missing afterwards, as soon as they have told each other. */
@@ -192,10 +206,11 @@ Test(ratelimit_shared, too_much_at_once_is_waited_for)
     struct tk_ratelimit *b = open_limits(connect_redis(), 10);
     const struct tk_uuid k = key(1);
     struct tk_bucket_level level;
-    const int64_t end = tk_mono_us() + 3 * TK_US_PER_S;
-    int passes = 0;
-    cr_expect_eq(passed(a, 1, 200, 200) + passed(b, 1, 200, 200), 200);
-    while (tk_mono_us() < end)
+    const int64_t start_us = tk_mono_us();
+    int passes = passed(a, 1, 200, 200) + passed(b, 1, 200, 200);
+    cr_expect(passes >= 200 && passes <= 200 + 2 * came_since(start_us));
+    passes = 0;
+    while (tk_mono_us() < start_us + 3 * TK_US_PER_S)
         passes += passed(a, 1, 2, 2) + passed(b, 1, 2, 2);
     cr_expect_leq(passes, 2 * 7, "%d more in three seconds", passes);
     cr_expect_not(tk_ratelimit_take(a, WRITES, &k, tk_mono_us(), &level));
@@ -213,7 +228,7 @@ Test(ratelimit_shared, the_many_who_ask_for_little_are_not_told_of)
     redis_process_signal(&process, SIGSTOP); /* a command would run into its deadline */
     for (unsigned who = 500; who < 1000; who++)
         (void)passed(limits, who, 3, 3);
-    turn_for(200);
+    turn_for(2 * DEADLINE_MS);
     cr_expect(tk_redis_is_up(redis), "somebody was told of");
     redis_process_signal(&process, SIGCONT);
 }
@@ -225,24 +240,28 @@ Test(ratelimit_shared, a_redis_that_hangs_or_goes_costs_nobody_his_limit)
     redis_process_signal(&process, SIGSTOP);
     const int64_t before_us = tk_mono_us();
     int passes = passed(limits, 1, 300, 300);
-    cr_expect_lt(tk_mono_us() - before_us, 50 * TK_US_PER_MS, "nobody waits for Redis");
-    turn_for(200); /* its deadline passes */
+    cr_expect_lt(tk_mono_us() - before_us, DEADLINE_MS * TK_US_PER_MS, "nobody waits for Redis");
+    turn_for(2 * DEADLINE_MS);
     passes += passed(limits, 1, 300, 100);
-    cr_expect(passes >= 100 && passes <= 106, "%d", passes);
+    cr_expect(passes >= 100 && passes <= 100 + came_since(before_us), "%d", passes);
     redis_process_signal(&process, SIGCONT);
     redis_process_kill(&process);
-    cr_expect_leq(passed(limits, 2, 300, 100), 102);
+    const int64_t killed_us = tk_mono_us();
+    passes = passed(limits, 2, 300, 100);
+    cr_expect_leq(passes, 100 + came_since(killed_us));
     redis_process_start(&process, NULL); /* it has forgotten everything, the script as well */
-    for (int i = 0; i < 1000 && !tk_redis_is_up(redis); i++)
-        tk_loop_turn(loop, 2);
-    cr_expect_leq(passed(limits, 2, 100, 10), 12, "our own bucket still counts");
-    cr_expect_eq(passed(limits, 3, 50, 5), 50);
+    wait_until_up(redis);
+    passes += passed(limits, 2, 100, 10);
+    cr_expect_leq(passes, 100 + came_since(killed_us), "our own bucket still counts");
+    cr_expect_eq(passed(limits, 3, 90, 5), 90);
     struct tk_ratelimit *other = open_limits(connect_redis(), 10);
     turn_for(50);
     (void)passed(other, 3, 7, 1); /* enough to be told of, and so to be told */
-    turn_for(20);
     const struct tk_uuid k = key(3);
-    struct tk_bucket_level level;
-    (void)tk_ratelimit_take(other, WRITES, &k, tk_mono_us(), &level);
+    struct tk_bucket_level level = {.remaining = 100};
+    for (int i = 0; i < 30 && level.remaining >= 60; i++) {
+        turn_for(50);
+        (void)tk_ratelimit_take(other, WRITES, &k, tk_mono_us(), &level);
+    }
     cr_expect_lt(level.remaining, 60, "the others' share is known again: %lld", (long long)level.remaining);
 }
