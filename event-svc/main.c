@@ -13,7 +13,7 @@
 #include "shared/contract/lineage.h"
 #include "shared/http/router.h"
 
-#define VERSION "0.2.0"
+#define VERSION "1.0.0"
 
 static int usage(const char *program)
 {
