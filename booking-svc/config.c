@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-#include "shared/contract/message.h"
-#include "shared/mq/url.h"
 #include "shared/redis/url.h"
 
 #define MEMBER(name) offsetof(struct booking_config, name)
@@ -25,17 +23,7 @@ const struct tk_setting booking_settings[] = {
      "How long one batch may take before its outcome counts as unknown.", 0},
     {"REDIS_URL", TK_SETTING_TEXT, MEMBER(redis_url), "redis://127.0.0.1:6379/0", 1, 1024, "",
      "Redis for the seat locks and the rate limits.", 0},
-    {"RABBITMQ_URL", TK_SETTING_TEXT, MEMBER(rabbitmq_url), "amqp://guest:guest@127.0.0.1:5672/%2F", 1, 1024, "",
-     "Message broker.", 0},
-    {"RABBITMQ_HOST", TK_SETTING_TEXT, MEMBER(rabbitmq_host), "", 0, 255, "",
-     "Alternative to RABBITMQ_URL: when set, the broker's address is made of these four settings.", 0},
-    {"RABBITMQ_PORT", TK_SETTING_INT, MEMBER(rabbitmq_port), "5672", 1, 65535, "", "See RABBITMQ_HOST.", 0},
-    {"RABBITMQ_USER", TK_SETTING_TEXT, MEMBER(rabbitmq_user), "guest", 1, 255, "", "See RABBITMQ_HOST.", 0},
-    {"RABBITMQ_PASSWORD", TK_SETTING_TEXT, MEMBER(rabbitmq_password), "guest", 0, 255, "", "See RABBITMQ_HOST.", 1},
-    {"RABBITMQ_EXCHANGE", TK_SETTING_TEXT, MEMBER(rabbitmq_exchange), TK_EXCHANGE_DEFAULT, 1, 200, "", "Topic exchange.",
-     0},
-    {"RABBITMQ_QUEUE", TK_SETTING_TEXT, MEMBER(rabbitmq_queue), TK_QUEUE_DEFAULT, 1, 200, "",
-     "Queue of event-svc, declared here too.", 0},
+    TK_MQ_SETTINGS(MEMBER(broker), "Queue of event-svc, declared here too."),
     {"EVENT_SERVICE_URL", TK_SETTING_TEXT, MEMBER(event_service_url), "http://127.0.0.1:8000", 1, 1024, "",
      "event-svc, which owns the seats: http[s]://host:port or unix:/path, where its internal routes are.", 0},
     {"EVENT_SERVICE_TIMEOUT_MS", TK_SETTING_INT, MEMBER(event_service_timeout_ms), "2000", 50, 60000, "ms",
@@ -80,14 +68,6 @@ const size_t booking_setting_count = sizeof(booking_settings) / sizeof(booking_s
 
 const char *const booking_scopes[TK_SCOPES_MAX] = {[BOOKING_SCOPE_PRICING_WRITE] = "pricing:write"};
 
-static void compose_broker_url(struct booking_config *config)
-{
-    if (config->rabbitmq_host[0] == '\0')
-        return;
-    config->rabbitmq_url = tk_mq_url_compose(config->rabbitmq_host, (int)config->rabbitmq_port, config->rabbitmq_user,
-                                             config->rabbitmq_password);
-}
-
 static bool complain(bool fine, const char *env, const char *expected)
 {
     if (!fine)
@@ -98,12 +78,9 @@ static bool complain(bool fine, const char *env, const char *expected)
 /* What the table's ranges cannot say. */
 static enum tk_err check(struct booking_config *config)
 {
-    struct tk_mq_url broker;
     struct tk_redis_url redis;
     bool fine = complain(tk_redis_url_parse(config->redis_url, &redis) == TK_OK, "REDIS_URL", "redis://host:port/db");
-    const bool parsed = tk_mq_url_parse(config->rabbitmq_url, &broker) == TK_OK;
-    tk_mq_url_release(&broker);
-    fine &= complain(parsed, "RABBITMQ_URL", "amqp[s]://user:password@host:port/vhost");
+    fine &= tk_mq_settings_check(&config->broker, stderr) == TK_OK;
     fine &= complain((config->tls_cert[0] == '\0') == (config->tls_key[0] == '\0'), "TLS_CERT, TLS_KEY", "both or neither");
     fine &= complain(!tk_access_is_jwt(&config->access) || tk_access_is_real_secret(config->secret_key), "SECRET_KEY",
                      "with AUTH_MODE=jwt 32 bytes at least, and none of the examples");
@@ -116,10 +93,7 @@ enum tk_err booking_config_load(struct booking_config *config)
 {
     *config = (struct booking_config){0};
     const enum tk_err err = tk_config_load(booking_settings, booking_setting_count, config, stderr);
-    if (err)
-        return err;
-    compose_broker_url(config);
-    return check(config);
+    return err ? err : check(config);
 }
 
 int64_t booking_hold_seconds(const struct booking_config *config)

@@ -11,6 +11,7 @@
 #include "shared/config/config.h"
 #include "shared/http/access.h"
 #include "shared/log/log.h"
+#include "shared/mq/settings.h"
 #include "shared/ratelimit/settings.h"
 
 struct booking_config {
@@ -23,13 +24,7 @@ struct booking_config {
     int64_t database_connections;
     int64_t database_timeout_ms;
     const char *redis_url;
-    const char *rabbitmq_url; /* composed from the parts when RABBITMQ_HOST is set */
-    const char *rabbitmq_host;
-    int64_t rabbitmq_port;
-    const char *rabbitmq_user;
-    const char *rabbitmq_password;
-    const char *rabbitmq_exchange;
-    const char *rabbitmq_queue;
+    struct tk_mq_settings broker;
     const char *event_service_url;
     int64_t event_service_timeout_ms;
     struct tk_access_settings access;

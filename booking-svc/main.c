@@ -27,25 +27,22 @@
 #include "booking-svc/http/routes.h"
 #include "shared/base/clock.h"
 #include "shared/contract/lineage.h"
-#include "shared/contract/message.h"
 #include "shared/http/router.h"
 #include "shared/log/log.h"
 
-#define SERVICE            "booking-svc"
-#define VERSION            "1.0.0"
-#define DRAIN_MS           3500
-#define DRAIN_POLL_MS      20
-#define RELAY_STOP_MS      1000
-#define RELAY_POLL_MS      1000
-#define IO_TIMEOUT_MS      10000
-#define MAX_BODY           (1u << 20)
-#define PG_DEPTH           16    /* operations in flight per connection */
-#define PG_QUEUED          10000 /* operations waiting for a connection */
-#define WRITES_IN_FLIGHT   2     /* batches of one kind at a time */
-#define REDIS_RETRY_MS     1000
-#define REDIS_PENDING      20000
-#define BROKER_TIMEOUT_MS  5000
-#define BROKER_HEARTBEAT_S 5
+#define SERVICE          "booking-svc"
+#define VERSION          "1.0.0"
+#define DRAIN_MS         3500
+#define DRAIN_POLL_MS    20
+#define RELAY_STOP_MS    1000
+#define RELAY_POLL_MS    1000
+#define IO_TIMEOUT_MS    10000
+#define MAX_BODY         (1u << 20)
+#define PG_DEPTH         16    /* operations in flight per connection */
+#define PG_QUEUED        10000 /* operations waiting for a connection */
+#define WRITES_IN_FLIGHT 2     /* batches of one kind at a time */
+#define REDIS_RETRY_MS   1000
+#define REDIS_PENDING    20000
 
 /** What drains and stops; the rest lives as long as the process. */
 struct server {
@@ -184,15 +181,7 @@ static enum tk_err open_relay(struct booking_app *app)
     const struct tk_outbox_config outbox = {
         .name = SERVICE,
         .database_url = app->config->database_url,
-        .mq = {.name = SERVICE,
-               .url = app->config->rabbitmq_url,
-               .ca_file = app->config->tls_ca,
-               .exchange = app->config->rabbitmq_exchange,
-               .queue = app->config->rabbitmq_queue,
-               .routing_keys = tk_reservation_routing_keys,
-               .routing_key_count = TK_RESERVATION_EVENT_COUNT,
-               .timeout_ms = BROKER_TIMEOUT_MS,
-               .heartbeat_s = BROKER_HEARTBEAT_S},
+        .mq = tk_mq_settings_connection(&app->config->broker, SERVICE, app->config->tls_ca),
         .poll_ms = RELAY_POLL_MS,
     };
     const enum tk_err err = tk_outbox_relay_new(&outbox, &app->relay);

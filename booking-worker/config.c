@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "booking-worker/config.h"
-#include "shared/contract/message.h"
 #include "shared/http/address.h"
-#include "shared/mq/url.h"
 #include "shared/redis/url.h"
 
 #define SERVICE_URL  "http[s]://host:port or unix:/path"
@@ -21,17 +19,7 @@ const struct tk_setting worker_settings[] = {
      "Postgres of the seats (event_service), only read: by the audit, by `verify`, and before anything is tidied.", 0},
     {"REDIS_URL", TK_SETTING_TEXT, MEMBER(redis_url), "redis://127.0.0.1:6379/0", 1, 1024, "", "Redis with the seat locks.",
      0},
-    {"RABBITMQ_URL", TK_SETTING_TEXT, MEMBER(rabbitmq_url), "amqp://guest:guest@127.0.0.1:5672/%2F", 1, 1024, "",
-     "Message broker.", 0},
-    {"RABBITMQ_HOST", TK_SETTING_TEXT, MEMBER(rabbitmq_host), "", 0, 255, "",
-     "Alternative to RABBITMQ_URL: when set, the broker's address is made of these four settings.", 0},
-    {"RABBITMQ_PORT", TK_SETTING_INT, MEMBER(rabbitmq_port), "5672", 1, 65535, "", "See RABBITMQ_HOST.", 0},
-    {"RABBITMQ_USER", TK_SETTING_TEXT, MEMBER(rabbitmq_user), "guest", 1, 255, "", "See RABBITMQ_HOST.", 0},
-    {"RABBITMQ_PASSWORD", TK_SETTING_TEXT, MEMBER(rabbitmq_password), "guest", 0, 255, "", "See RABBITMQ_HOST.", 1},
-    {"RABBITMQ_EXCHANGE", TK_SETTING_TEXT, MEMBER(rabbitmq_exchange), TK_EXCHANGE_DEFAULT, 1, 200, "", "Topic exchange.",
-     0},
-    {"RABBITMQ_QUEUE", TK_SETTING_TEXT, MEMBER(rabbitmq_queue), TK_QUEUE_DEFAULT, 1, 200, "",
-     "Queue of event-svc, declared here too.", 0},
+    TK_MQ_SETTINGS(MEMBER(broker), "Queue of event-svc, declared here too."),
     {"EVENT_SERVICE_URL", TK_SETTING_TEXT, MEMBER(event_service_url), "http://127.0.0.1:8000", 1, 1024, "",
      "event-svc, asked for holds past their deadline: http[s]://host:port or unix:/path, where its internal routes are.",
      0},
@@ -70,14 +58,6 @@ const struct tk_setting worker_settings[] = {
 
 const size_t worker_setting_count = sizeof(worker_settings) / sizeof(worker_settings[0]);
 
-static void compose_broker_url(struct worker_config *config)
-{
-    if (config->rabbitmq_host[0] == '\0')
-        return;
-    config->rabbitmq_url = tk_mq_url_compose(config->rabbitmq_host, (int)config->rabbitmq_port, config->rabbitmq_user,
-                                             config->rabbitmq_password);
-}
-
 static bool is_service_url(const char *url)
 {
     return tk_http_unix_path(url) != NULL || (strncmp(url, "http://", 7) == 0 && url[7] != '\0') ||
@@ -92,16 +72,13 @@ static bool complain(bool fine, const char *env, const char *expected)
 }
 
 /* What the table's ranges cannot say. */
-static enum tk_err check(const struct worker_config *config)
+static enum tk_err check(struct worker_config *config)
 {
-    struct tk_mq_url broker;
     struct tk_redis_url redis;
     bool fine = complain(is_service_url(config->event_service_url), "EVENT_SERVICE_URL", SERVICE_URL);
     fine &= complain(is_service_url(config->booking_service_url), "BOOKING_SERVICE_URL", SERVICE_URL);
     fine &= complain(tk_redis_url_parse(config->redis_url, &redis) == TK_OK, "REDIS_URL", "redis://host:port/db");
-    bool parsed = tk_mq_url_parse(config->rabbitmq_url, &broker) == TK_OK;
-    tk_mq_url_release(&broker);
-    fine &= complain(parsed, "RABBITMQ_URL", "amqp[s]://user:password@host:port/vhost");
+    fine &= tk_mq_settings_check(&config->broker, stderr) == TK_OK;
     return fine ? TK_OK : TK_ERR_INVALID;
 }
 
@@ -109,8 +86,5 @@ enum tk_err worker_config_load(struct worker_config *config)
 {
     *config = (struct worker_config){0};
     enum tk_err err = tk_config_load(worker_settings, worker_setting_count, config, stderr);
-    if (err)
-        return err;
-    compose_broker_url(config);
-    return check(config);
+    return err ? err : check(config);
 }

@@ -10,18 +10,13 @@
 
 #include "shared/config/config.h"
 #include "shared/log/log.h"
+#include "shared/mq/settings.h"
 
 struct worker_config {
     const char *database_url;
     const char *event_database_url;
     const char *redis_url;
-    const char *rabbitmq_url; /* composed from the parts when RABBITMQ_HOST is set */
-    const char *rabbitmq_host;
-    int64_t rabbitmq_port;
-    const char *rabbitmq_user;
-    const char *rabbitmq_password;
-    const char *rabbitmq_exchange;
-    const char *rabbitmq_queue;
+    struct tk_mq_settings broker;
     const char *event_service_url;
     const char *booking_service_url;
     const char *internal_api_key;

@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-#include "shared/contract/message.h"
-#include "shared/mq/url.h"
 #include "shared/redis/url.h"
 
 #define MEMBER(name) offsetof(struct event_config, name)
@@ -16,17 +14,7 @@ const struct tk_setting event_settings[] = {
      1, 1024, "", "Postgres of this service.", 0},
     {"REDIS_URL", TK_SETTING_TEXT, MEMBER(redis_url), "redis://127.0.0.1:6379/0", 1, 1024, "", "Redis for the rate limits.",
      0},
-    {"RABBITMQ_URL", TK_SETTING_TEXT, MEMBER(rabbitmq_url), "amqp://guest:guest@127.0.0.1:5672/%2F", 1, 1024, "",
-     "Message broker.", 0},
-    {"RABBITMQ_HOST", TK_SETTING_TEXT, MEMBER(rabbitmq_host), "", 0, 255, "",
-     "Alternative to RABBITMQ_URL: when set, the broker's address is made of these four settings.", 0},
-    {"RABBITMQ_PORT", TK_SETTING_INT, MEMBER(rabbitmq_port), "5672", 1, 65535, "", "See RABBITMQ_HOST.", 0},
-    {"RABBITMQ_USER", TK_SETTING_TEXT, MEMBER(rabbitmq_user), "guest", 1, 255, "", "See RABBITMQ_HOST.", 0},
-    {"RABBITMQ_PASSWORD", TK_SETTING_TEXT, MEMBER(rabbitmq_password), "guest", 0, 255, "", "See RABBITMQ_HOST.", 1},
-    {"RABBITMQ_EXCHANGE", TK_SETTING_TEXT, MEMBER(rabbitmq_exchange), TK_EXCHANGE_DEFAULT, 1, 200, "", "Topic exchange.",
-     0},
-    {"RABBITMQ_QUEUE", TK_SETTING_TEXT, MEMBER(rabbitmq_queue), TK_QUEUE_DEFAULT, 1, 200, "",
-     "Queue of reservation messages.", 0},
+    TK_MQ_SETTINGS(MEMBER(broker), "Queue of reservation messages."),
     {"DEAD_LETTERS_MAX", TK_SETTING_INT, MEMBER(dead_letters_max), "10000", 1, 1000000, "",
      "Dead letters kept in the table; further ones wait in the broker's queue.", 0},
     TK_ACCESS_SETTINGS(MEMBER(access)),
@@ -89,27 +77,14 @@ static enum tk_err check_redis(const struct event_config *config)
     return err;
 }
 
-static enum tk_err check_broker(const struct event_config *config)
-{
-    struct tk_mq_url url;
-    enum tk_err err = tk_mq_url_parse(config->rabbitmq_url, &url);
-    if (err)
-        fprintf(stderr, "CONFIG: RABBITMQ_URL: expected amqp[s]://user:password@host:port/vhost\n");
-    tk_mq_url_release(&url);
-    return err;
-}
-
 enum tk_err event_config_load(struct event_config *config)
 {
     *config = (struct event_config){0};
     enum tk_err err = tk_config_load(event_settings, event_setting_count, config, stderr);
     if (err)
         return err;
-    if (config->rabbitmq_host[0] != '\0')
-        config->rabbitmq_url = tk_mq_url_compose(config->rabbitmq_host, (int)config->rabbitmq_port, config->rabbitmq_user,
-                                                 config->rabbitmq_password);
     const bool fine = (tk_access_check(&config->access, stderr) == TK_OK) & (check_tls(config) == TK_OK) &
-                      (check_redis(config) == TK_OK) & (check_broker(config) == TK_OK) &
+                      (check_redis(config) == TK_OK) & (tk_mq_settings_check(&config->broker, stderr) == TK_OK) &
                       (tk_limit_settings_check(&config->limits, stderr) == TK_OK);
     return fine ? TK_OK : TK_ERR_INVALID;
 }

@@ -11,18 +11,13 @@
 #include "shared/config/config.h"
 #include "shared/http/access.h"
 #include "shared/log/log.h"
+#include "shared/mq/settings.h"
 #include "shared/ratelimit/settings.h"
 
 struct event_config {
     const char *database_url;
     const char *redis_url;
-    const char *rabbitmq_url; /* composed from the parts when RABBITMQ_HOST is set */
-    const char *rabbitmq_host;
-    int64_t rabbitmq_port;
-    const char *rabbitmq_user;
-    const char *rabbitmq_password;
-    const char *rabbitmq_exchange;
-    const char *rabbitmq_queue;
+    struct tk_mq_settings broker;
     struct tk_access_settings access;
     const char *host;
     int64_t port;

@@ -3,16 +3,13 @@
  */
 #include "booking-worker/app/worker.h"
 #include "shared/base/clock.h"
-#include "shared/contract/message.h"
 
-#define CALL_TIMEOUT_MS    5000
-#define SETTLE_TIMEOUT_MS  15000 /* booking-svc asks the payment provider meanwhile */
-#define MAX_ANSWER         (1u << 20)
-#define BROKER_TIMEOUT_MS  5000
-#define BROKER_HEARTBEAT_S 5
-#define AUDIT_TIMEOUT_MS   5000
-#define DRAIN_MS           10000
-#define LAST_PASS_MS       2000
+#define CALL_TIMEOUT_MS   5000
+#define SETTLE_TIMEOUT_MS 15000 /* booking-svc asks the payment provider meanwhile */
+#define MAX_ANSWER        (1u << 20)
+#define AUDIT_TIMEOUT_MS  5000
+#define DRAIN_MS          10000
+#define LAST_PASS_MS      2000
 
 enum job_index { JOB_LINEAGE, JOB_EXPIRE, JOB_RELAY, JOB_SWEEP, JOB_SETTLE, JOB_PURGE, JOB_AUDIT };
 
@@ -44,15 +41,7 @@ static enum tk_err init_relay(struct worker *worker, const struct worker_config 
     struct tk_outbox_config outbox = {
         .name = "worker-relay",
         .database_url = config->database_url,
-        .mq = {.name = "booking-worker",
-               .url = config->rabbitmq_url,
-               .ca_file = config->tls_ca,
-               .exchange = config->rabbitmq_exchange,
-               .queue = config->rabbitmq_queue,
-               .routing_keys = tk_reservation_routing_keys,
-               .routing_key_count = TK_RESERVATION_EVENT_COUNT,
-               .timeout_ms = BROKER_TIMEOUT_MS,
-               .heartbeat_s = BROKER_HEARTBEAT_S},
+        .mq = tk_mq_settings_connection(&config->broker, "booking-worker", config->tls_ca),
         .min_age_ms = RELAY_MIN_AGE_MS,
     };
     worker->relay.health = &worker->health;

@@ -393,18 +393,8 @@ static void register_metrics(void)
 
 enum tk_err consumer_start(const struct consumer_config *config, struct consumer **out)
 {
-    const struct tk_mq_config mq = {
-        .name = "event-svc consumer",
-        .url = config->rabbitmq_url,
-        .ca_file = config->tls_ca,
-        .exchange = config->exchange,
-        .queue = config->queue,
-        .routing_keys = tk_reservation_routing_keys,
-        .routing_key_count = TK_RESERVATION_EVENT_COUNT,
-        .timeout_ms = QUEUE_READER_BROKER_TIMEOUT_MS,
-        .heartbeat_s = QUEUE_READER_HEARTBEAT_S,
-        .prefetch = BATCH_MAX,
-    };
+    struct tk_mq_config mq = tk_mq_settings_connection(config->broker, "event-svc consumer", config->tls_ca);
+    mq.prefetch = BATCH_MAX;
     struct consumer *consumer = tk_alloc(sizeof(*consumer));
     enum tk_err err = tk_mq_new(&mq, &consumer->reader.mq);
     if (err) {

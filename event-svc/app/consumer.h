@@ -13,16 +13,14 @@
 #include <stdint.h>
 
 #include "event-svc/app/seat_pictures.h"
-#include "shared/base/result.h"
+#include "shared/mq/settings.h"
 
 struct consumer;
 
 struct consumer_config {
     const char *database_url;
-    const char *rabbitmq_url;
+    const struct tk_mq_settings *broker;
     const char *tls_ca; /* for amqps; "": the system's authorities */
-    const char *exchange;
-    const char *queue;
     int64_t timeout_ms; /* of one transaction */
     struct tk_loop *loop;
     struct seat_pictures *pictures; /* on that loop; told of every commit */

@@ -225,20 +225,12 @@ static struct tk_pgs *open_database(const struct dead_letters_config *config)
 
 enum tk_err dead_letters_start(const struct dead_letters_config *config, struct dead_letters **out)
 {
-    const struct tk_outbox_config outbox = {
+    struct tk_outbox_config outbox = {
         .name = "event-svc replay",
         .database_url = config->database_url,
-        .mq = {.name = "event-svc dead letters",
-               .url = config->rabbitmq_url,
-               .ca_file = config->tls_ca,
-               .exchange = config->exchange,
-               .queue = config->queue,
-               .routing_keys = tk_reservation_routing_keys,
-               .routing_key_count = TK_RESERVATION_EVENT_COUNT,
-               .timeout_ms = QUEUE_READER_BROKER_TIMEOUT_MS,
-               .heartbeat_s = QUEUE_READER_HEARTBEAT_S,
-               .prefetch = AT_A_TIME},
+        .mq = tk_mq_settings_connection(config->broker, "event-svc dead letters", config->tls_ca),
     };
+    outbox.mq.prefetch = AT_A_TIME;
     struct dead_letters *letters = tk_alloc(sizeof(*letters));
     if (tk_mq_new(&outbox.mq, &letters->reader.mq) != TK_OK || tk_outbox_relay_new(&outbox, &letters->relay) != TK_OK)
         return TK_ERR_INVALID; /* the process ends */

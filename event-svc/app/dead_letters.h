@@ -13,16 +13,14 @@
 
 #include <stdint.h>
 
-#include "shared/base/result.h"
+#include "shared/mq/settings.h"
 
 struct dead_letters;
 
 struct dead_letters_config {
     const char *database_url;
-    const char *rabbitmq_url;
-    const char *tls_ca; /* authorities for amqps (PEM file); "": the system's */
-    const char *exchange;
-    const char *queue;
+    const struct tk_mq_settings *broker;
+    const char *tls_ca; /* for amqps; "": the system's authorities */
     int64_t timeout_ms; /* of one transaction */
     int64_t most;       /* rows; beyond it further ones wait in the broker's queue */
 };

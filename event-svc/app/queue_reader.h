@@ -12,9 +12,6 @@
 #include "shared/mq/mq.h"
 #include "shared/pg/sync.h"
 
-#define QUEUE_READER_BROKER_TIMEOUT_MS 5000
-#define QUEUE_READER_HEARTBEAT_S       5
-
 /** Owned by the thread, but for `stopping`. */
 struct queue_reader {
     struct tk_mq *mq;

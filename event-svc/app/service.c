@@ -171,10 +171,8 @@ static enum tk_err open_consumer(struct event_service *service)
 {
     const struct consumer_config config = {
         .database_url = service->config->database_url,
-        .rabbitmq_url = service->config->rabbitmq_url,
+        .broker = &service->config->broker,
         .tls_ca = service->config->tls_ca,
-        .exchange = service->config->rabbitmq_exchange,
-        .queue = service->config->rabbitmq_queue,
         .timeout_ms = CONSUMER_TIMEOUT_MS,
         .loop = service->loop,
         .pictures = service->pictures,
@@ -187,10 +185,8 @@ static enum tk_err open_dead_letters(struct event_service *service)
 {
     const struct dead_letters_config config = {
         .database_url = service->config->database_url,
-        .rabbitmq_url = service->config->rabbitmq_url,
+        .broker = &service->config->broker,
         .tls_ca = service->config->tls_ca,
-        .exchange = service->config->rabbitmq_exchange,
-        .queue = service->config->rabbitmq_queue,
         .timeout_ms = CONSUMER_TIMEOUT_MS,
         .most = service->config->dead_letters_max,
     };

@@ -19,8 +19,8 @@ Test(event_config, defaults_work)
     struct event_config config;
     cr_assert_eq(event_config_load(&config), TK_OK);
     cr_expect_eq(config.port, 8000);
-    cr_expect_str_eq(config.rabbitmq_queue, "event_service_queue");
-    cr_expect_str_eq(config.rabbitmq_url, "amqp://guest:guest@127.0.0.1:5672/%2F");
+    cr_expect_str_eq(config.broker.queue, "event_service_queue");
+    cr_expect_str_eq(config.broker.url, "amqp://guest:guest@127.0.0.1:5672/%2F");
     cr_expect_not(config.auto_migrate);
     cr_expect(config.enable_metrics);
 }
@@ -32,8 +32,8 @@ Test(event_config, the_broker_may_come_in_parts)
     setenv("RABBITMQ_PORT", "5673", 1);
     setenv("RABBITMQ_PASSWORD", "p@ss/word", 1);
     cr_assert_eq(event_config_load(&config), TK_OK);
-    cr_expect_str_eq(config.rabbitmq_url, "amqp://guest:p%40ss%2Fword@rabbit:5673/%2F");
-    free((void *)(uintptr_t)config.rabbitmq_url);
+    cr_expect_str_eq(config.broker.url, "amqp://guest:p%40ss%2Fword@rabbit:5673/%2F");
+    free((void *)(uintptr_t)config.broker.url);
 }
 
 Test(event_config, nonsense_is_refused)
