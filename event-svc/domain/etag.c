@@ -30,17 +30,6 @@ struct etag etag_of(int64_t version, bool gzip)
     return tag;
 }
 
-static struct tk_slice trim(struct tk_slice s)
-{
-    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
-        s.ptr++;
-        s.len--;
-    }
-    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 static bool tag_is(struct tk_slice tag, int64_t version)
 {
     if (tag.len > 2 && memcmp(tag.ptr, "W/", 2) == 0)
@@ -55,7 +44,7 @@ bool etag_matches(struct tk_slice if_none_match, int64_t version)
     while (if_none_match.len > 0) {
         const char *comma = memchr(if_none_match.ptr, ',', if_none_match.len);
         size_t len = comma != NULL ? (size_t)(comma - if_none_match.ptr) : if_none_match.len;
-        if (tag_is(trim((struct tk_slice){.ptr = if_none_match.ptr, .len = len}), version))
+        if (tag_is(tk_slice_trim((struct tk_slice){.ptr = if_none_match.ptr, .len = len}), version))
             return true;
         size_t used = comma != NULL ? len + 1 : len;
         if_none_match.ptr += used;

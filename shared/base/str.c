@@ -46,6 +46,17 @@ bool tk_slice_ieq_str(struct tk_slice a, const char *nul_terminated)
     return true;
 }
 
+struct tk_slice tk_slice_trim(struct tk_slice s)
+{
+    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
 char *tk_slice_dup(struct tk_arena *arena, struct tk_slice s)
 {
     char *copy = tk_arena_alloc(arena, s.len + 1);
@@ -249,6 +260,17 @@ enum tk_err tk_parse_i64(struct tk_slice text, int64_t *out)
         return TK_ERR_INVALID;
     *out = negative ? value : -value;
     return TK_OK;
+}
+
+int tk_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
 }
 
 /* --- base64 ------------------------------------------------------------------------------------------------------- */

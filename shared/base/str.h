@@ -24,6 +24,7 @@ struct tk_slice tk_slice_of(const char *nul_terminated); /* NULL gives the empty
 bool tk_slice_eq(struct tk_slice a, struct tk_slice b);
 bool tk_slice_eq_str(struct tk_slice a, const char *nul_terminated);
 bool tk_slice_ieq_str(struct tk_slice a, const char *nul_terminated); /* ASCII case-insensitive */
+struct tk_slice tk_slice_trim(struct tk_slice s);                     /* without spaces and tabs at both ends */
 /** A NUL-terminated copy in the arena. */
 char *tk_slice_dup(struct tk_arena *arena, struct tk_slice s);
 /** The same as a slice; of an empty one, too, `ptr` is not NULL. */
@@ -65,6 +66,8 @@ size_t tk_utf8_sequence(const char *bytes, size_t len);
 
 /** Decimal integer, optional minus, no spaces, no plus, no leading zeros. TK_ERR_INVALID otherwise or on overflow. */
 TK_MUSTCHECK enum tk_err tk_parse_i64(struct tk_slice text, int64_t *out);
+/** 0 to 15; -1: no hexadecimal digit. */
+int tk_hex_value(char c);
 
 /** Standard base64 with padding (RFC 4648 section 4) / base64url without padding (section 5), appended to `out`. */
 void tk_base64_append(struct tk_buf *out, const void *bytes, size_t len);

@@ -25,17 +25,6 @@ enum tk_err tk_gzip_append(struct tk_buf *out, struct tk_slice plain, int level)
     return rc == Z_STREAM_END && !out->overflow ? TK_OK : TK_ERR_LIMIT;
 }
 
-static struct tk_slice trim(struct tk_slice s)
-{
-    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
-        s.ptr++;
-        s.len--;
-    }
-    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 /** Cuts off and returns what stands before `separator`. */
 static struct tk_slice cut(struct tk_slice *rest, char separator)
 {
@@ -44,7 +33,7 @@ static struct tk_slice cut(struct tk_slice *rest, char separator)
     size_t used = at != NULL ? head.len + 1 : head.len;
     rest->ptr = used > 0 ? rest->ptr + used : rest->ptr;
     rest->len -= used;
-    return trim(head);
+    return tk_slice_trim(head);
 }
 
 /** `q=0`, `q=0.0`, `q=0.000`: not acceptable. */
@@ -64,7 +53,7 @@ bool tk_gzip_accepted(struct tk_slice accept_encoding)
     while (accept_encoding.len > 0) {
         struct tk_slice item = cut(&accept_encoding, ',');
         struct tk_slice coding = cut(&item, ';');
-        bool refused = item.len > 0 && is_zero_weight(trim(item));
+        bool refused = item.len > 0 && is_zero_weight(tk_slice_trim(item));
         if (tk_slice_ieq_str(coding, "gzip") || tk_slice_ieq_str(coding, "x-gzip"))
             return !refused;
         any = any || (tk_slice_eq_str(coding, "*") && !refused);

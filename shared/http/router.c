@@ -18,25 +18,14 @@ struct walk {
     uint32_t literal; /* bit 31 is the first segment */
 };
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /** Takes one character of the path, decoding %XX; a broken escape and %2F stay what they are: no literal contains them. */
 static char next_char(struct tk_slice path, size_t *at)
 {
     char c = path.ptr[(*at)++];
     if (c != '%' || path.len - *at < 2)
         return c;
-    int high = hex_value(path.ptr[*at]);
-    int low = hex_value(path.ptr[*at + 1]);
+    int high = tk_hex_value(path.ptr[*at]);
+    int low = tk_hex_value(path.ptr[*at + 1]);
     char decoded = (char)(high * 16 + low);
     if (high < 0 || low < 0 || decoded == '/' || decoded == '\0')
         return c;

@@ -7,24 +7,13 @@
 #include <string.h>
 #include <strings.h>
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /** The value of the escape at `at`, or -1 when there is none or it is NUL. */
 static int escape_value(struct tk_slice text, size_t at)
 {
     if (text.ptr[at] != '%' || text.len - at < 3)
         return -1;
-    int high = hex_value(text.ptr[at + 1]);
-    int low = hex_value(text.ptr[at + 2]);
+    int high = tk_hex_value(text.ptr[at + 1]);
+    int low = tk_hex_value(text.ptr[at + 2]);
     if (high < 0 || low < 0 || high + low == 0)
         return -1;
     return high * 16 + low;

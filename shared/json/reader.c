@@ -41,11 +41,7 @@ static int escape_unit(struct tk_slice text)
         return -1;
     int value = 0;
     for (size_t i = 2; i < 6; i++) {
-        char c = text.ptr[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
+        int digit = tk_hex_value(text.ptr[i]);
         if (digit < 0)
             return -1;
         value = value * 16 + digit;

@@ -23,15 +23,6 @@ static bool is_v4(const struct tk_peer *peer)
     return memcmp(peer->address.bytes, prefix, sizeof(prefix)) == 0;
 }
 
-static struct tk_slice trim(struct tk_slice text)
-{
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
-        text.ptr++, text.len--;
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
-        text.len--;
-    return text;
-}
-
 enum tk_err tk_peer_parse(struct tk_slice text, struct tk_peer *out)
 {
     char copy[INET6_ADDRSTRLEN];
@@ -88,7 +79,7 @@ static bool pop_entry(struct tk_slice *list, struct tk_slice *entry)
     size_t start = list->len;
     while (start > 0 && list->ptr[start - 1] != ',')
         start--;
-    *entry = trim((struct tk_slice){list->ptr + start, list->len - start});
+    *entry = tk_slice_trim((struct tk_slice){list->ptr + start, list->len - start});
     list->len = start > 0 ? start - 1 : 0;
     return true;
 }
@@ -97,7 +88,7 @@ enum tk_err tk_peer_networks_parse(struct tk_slice text, struct tk_peer_networks
 {
     struct tk_slice entry;
     *out = (struct tk_peer_networks){.count = 0};
-    text = trim(text);
+    text = tk_slice_trim(text);
     while (pop_entry(&text, &entry)) {
         if (out->count == TK_PEER_NETWORKS_MAX)
             return TK_ERR_LIMIT;

@@ -20,21 +20,14 @@ static bool copy(char *out, size_t cap, const char *from, size_t len)
     return true;
 }
 
-static int hex_value(char c)
-{
-    const char *digits = "0123456789abcdef0123456789ABCDEF";
-    const char *at = c != '\0' ? strchr(digits, c) : NULL;
-    return at != NULL ? (int)((at - digits) % 16) : -1;
-}
-
 /** Passwords with `@` or `/` in them arrive percent-encoded. */
 static bool copy_decoded(char *out, size_t cap, const char *from, size_t len)
 {
     size_t used = 0;
     for (size_t i = 0; i < len; i++) {
         char c = from[i];
-        if (c == '%' && len - i > 2 && hex_value(from[i + 1]) >= 0 && hex_value(from[i + 2]) >= 0) {
-            c = (char)(hex_value(from[i + 1]) * 16 + hex_value(from[i + 2]));
+        if (c == '%' && len - i > 2 && tk_hex_value(from[i + 1]) >= 0 && tk_hex_value(from[i + 2]) >= 0) {
+            c = (char)(tk_hex_value(from[i + 1]) * 16 + tk_hex_value(from[i + 2]));
             i += 2;
         }
         if (used + 1 >= cap || c == '\0')
