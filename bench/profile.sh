@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # profile.sh WORKLOAD [SECONDS]: where the processor time of a workload goes, by process, by function and by SQL statement, as
 # text in .run/bench/profile-WORKLOAD.txt. Needs perf; samples the processor clock, so it works inside virtual machines too.
-# PLANS=1 also samples the plans of the statements: .run/bench/postgres.log. Figures of such a run are a little lower than without: sampling and pg_stat_statements are not free.
+# PLANS=1 also samples the plans of the statements: .run/bench/postgres.log. Figures of such a run are a little lower, since
+# sampling and pg_stat_statements are not free.
 set -euo pipefail
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# make test: packages, build, unit tests, the simulator, a private stack with the integration tests, and everything stopped again.
+# make test: packages, build, unit tests, the simulator, a minute of faults, a second of fuzzing for each parser, a private
+# stack with the integration tests, and everything stopped again.
 # The last line is `N passed, N failed`; the exit status is 0 only if nothing failed and something ran.
-#   VARIANT=asan   the same under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+#   VARIANT=asan   the same, without the fuzzing, under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 set -euo pipefail
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

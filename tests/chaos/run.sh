@@ -5,8 +5,9 @@
 #   --seconds N      length of the schedule (180)
 #   --patience N     seconds after the last fault until both databases must agree (30)
 #   --rate N         purchases a second (150)      --buyers N   connections (200)
-#   --with WORDS     separated by commas: crash (points; a build of their own, VARIANT=fault), storm (more of them), disk (small ones; root), clock (wrong
-#                    ones; package faketime), shuffle (messages tripled, out of order, with garbage between)
+#   --with WORDS     separated by commas: crash (points; a build of their own, VARIANT=fault), storm (more of them), disk
+#                    (small ones; root), clock (wrong ones; package faketime), shuffle (messages tripled, out of order, with
+#                    garbage between)
 #   --workers N      so many more booking-workers, for the whole run
 #   --no-sweep       orphans and lost confirmations are not repaired, so that the layer before must hold
 #   --schedule FILE  faults from a file instead of the seed; tests/chaos/scenarios has some
@@ -16,7 +17,8 @@
 #   --keep           leaves the stack and its data in place
 #   --direct         clients connect to booking-svc itself: who finds the door closed knows that nothing was asked
 #   --verbose        prints each fault as it happens
-# Prints `N passed, N failed` last: the run, and that its schedule is the one its seed stands for. Everything the run wrote for people stands in .run/chaos/.
+# Prints `N passed, N failed` last: the run, and that its schedule is the one its seed stands for. Report, plan and logs of
+# the run stand in .run/chaos/.
 set -u
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib.sh"
@@ -44,7 +46,7 @@ parse() {
         --verbose) EXTRA+=(--verbose) ;;
         --keep) KEEP=yes ;;
         *)
-            sed -n '2,19s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+            sed -n '2,21s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
             exit 2
             ;;
         esac
