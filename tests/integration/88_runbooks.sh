@@ -73,6 +73,29 @@ dead_letter() {
     dead_letters_purge
 }
 
+best_available() { # QUANTITY
+    send POST "$BOOKING_URL/api/v1/reservations" "{\"session_id\": \"$SESSION_ID\", \"quantity\": $1}" -H "X-User-ID: $(uuid)"
+}
+
+best_available_code() { # QUANTITY → code of the refusal, or the status of the reservation
+    best_available "$1"
+    json '.code // .status'
+}
+
+selling_stops() {
+    open_session 2 5
+    best_available 2
+    expect_status 201
+    follow "Stop selling a session" 1 SESSION="$SESSION_ID"
+    expect "seats blocked" "$(seats_with_status "$SESSION_ID" blocked)" 8
+    eventually 10 "best available" sold_out best_available_code 1
+    reserve "$(uuid)" "${SEATS[9]}"
+    expect_problem 409 seats_taken
+    follow "Stop selling a session" 2 SESSION="$SESSION_ID"
+    expect "seats free again" "$(seats_with_status "$SESSION_ID" available)" 8
+    eventually 10 "best available" active best_available_code 1
+}
+
 seat_in_dispute() {
     buy_one
     eventually 20 "the seat" sold seat_status "$BOUGHT_SEAT"
@@ -200,6 +223,7 @@ if [ "$PRIVATE" = yes ] && [ "$VARIANT" = release ]; then # the commands name bu
     check "rotating the issuer's keys" jwt_keys
     check "rotating SECRET_KEY" qr_secret
     check "rotating the database password" database_password
+    check "a session is not sold for a while" selling_stops
 else
     skip "runbooks" "they stop parts of the stack and name build/release; --private follows them"
 fi
