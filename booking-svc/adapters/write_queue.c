@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
@@ -89,13 +88,6 @@ static void count_down(struct write_flight *wf, size_t answered)
         land(wf);
 }
 
-/** Data exceptions, violated constraints and serialization failures are about an item; anything else is about the server.
- */
-static bool is_about_an_item(const char *sqlstate)
-{
-    return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 || strncmp(sqlstate, "40", 2) == 0;
-}
-
 static enum tk_err send_part(struct write_flight *wf, size_t first, size_t count, bool is_look);
 
 static void send_one_by_one(struct write_flight *wf)
@@ -148,7 +140,7 @@ static void look_at_losers(struct write_flight *wf, size_t first, size_t count)
 
 static void on_written(struct write_flight *wf, size_t first, size_t count, const struct tk_pg_outcome *outcome)
 {
-    const bool split = outcome->step == TK_STEP_REFUSED && count > 1 && is_about_an_item(outcome->sqlstate);
+    const bool split = outcome->step == TK_STEP_REFUSED && count > 1 && commit_gate_blames_item(outcome->sqlstate);
     set_steps(wf, first, count, outcome->step);
     if (outcome->step == TK_STEP_OK) {
         set_steps(wf, first, count, TK_STEP_REFUSED);

@@ -21,7 +21,7 @@ static bool is_class(const char *sqlstate, const char *class)
     return strncmp(sqlstate, class, 2) == 0;
 }
 
-static bool is_about_an_item(const char *sqlstate)
+bool commit_gate_blames_item(const char *sqlstate)
 {
     return is_class(sqlstate, "22") || is_class(sqlstate, "23") || is_class(sqlstate, "40");
 }
@@ -33,7 +33,7 @@ static bool cannot_commit(const char *sqlstate)
 
 bool commit_gate_note(struct commit_gate *gate, enum tk_step step, const char *sqlstate, int64_t now_us)
 {
-    if (step == TK_STEP_FAILED || (step == TK_STEP_REFUSED && is_about_an_item(sqlstate)))
+    if (step == TK_STEP_FAILED || (step == TK_STEP_REFUSED && commit_gate_blames_item(sqlstate)))
         return false;
     const bool ok = step == TK_STEP_OK;
     bool shut = tk_breaker_note(&gate->breaker, ok, now_us);

@@ -27,6 +27,9 @@ bool commit_gate_allows(const struct commit_gate *gate);
  */
 bool commit_gate_note(struct commit_gate *gate, enum tk_step step, const char *sqlstate, int64_t now_us);
 
+/** Is a refusal about what an item carries, or about two that met, and not about the server (SQLSTATE class 22, 23, 40)? */
+bool commit_gate_blames_item(const char *sqlstate);
+
 /** The periodic write ended; it is also the probe that opens the gate again. True: the gate turned. */
 bool commit_gate_probed(struct commit_gate *gate, enum tk_step step, int64_t now_us);
 
