@@ -168,21 +168,9 @@ static void answer_created(struct tk_http_req *req, const struct create_outcome 
 static void answer_seats_taken(struct tk_http_req *req, const struct create_outcome *outcome)
 {
     struct tk_buf members = TK_BUF_INIT(RESERVATION_VIEW_MAX_BYTES);
-    struct tk_buf list = TK_BUF_INIT(RESERVATION_VIEW_MAX_BYTES);
-    struct tk_jsonw w = TK_JSONW(&list);
-    tk_jsonw_begin_array(&w, NULL);
-    for (size_t i = 0; i < outcome->lost_count; i++) {
-        tk_jsonw_begin_object(&w, NULL);
-        tk_jsonw_uuid(&w, "session_seat_id", &outcome->lost[i].session_seat_id);
-        tk_jsonw_str(&w, "status", tk_seat_status_name(outcome->lost[i].status));
-        tk_jsonw_end_object(&w);
-    }
-    tk_jsonw_end_array(&w);
-    tk_buf_append_str(&members, "\"unavailable_seats\":");
-    tk_buf_append_slice(&members, tk_buf_slice(&list));
+    tk_unavailable_seats_append(&members, outcome->lost, outcome->lost_count);
     tk_http_problem_with(req, &BOOKING_PROBLEM_SEATS_TAKEN, "At least one seat is taken; none was reserved.", NULL,
                          &members);
-    tk_buf_release(&list);
     tk_buf_release(&members);
 }
 

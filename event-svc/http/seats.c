@@ -90,16 +90,7 @@ static const struct tk_field reserve_fields[] = {
 static void problem_taken(struct tk_http_req *req, const struct tk_hold_answer *answer)
 {
     struct tk_buf members = TK_BUF_INIT(MAX_ANSWER);
-    tk_buf_append_str(&members, "\"unavailable_seats\":");
-    struct tk_jsonw w = TK_JSONW(&members);
-    tk_jsonw_begin_array(&w, NULL);
-    for (size_t i = 0; i < answer->seat_count; i++) {
-        tk_jsonw_begin_object(&w, NULL);
-        tk_jsonw_uuid(&w, "session_seat_id", &answer->seats[i].session_seat_id);
-        tk_jsonw_str(&w, "status", tk_seat_status_name(answer->seats[i].status));
-        tk_jsonw_end_object(&w);
-    }
-    tk_jsonw_end_array(&w);
+    tk_unavailable_seats_append(&members, answer->seats, answer->seat_count);
     tk_http_problem_with(req, &PROBLEM_SEATS_TAKEN, NULL, NULL, &members);
     tk_buf_release(&members);
 }

@@ -244,6 +244,16 @@ void tk_hold_answer_encode(struct tk_jsonw *w, const struct tk_hold_answer *answ
     tk_jsonw_end_object(w);
 }
 
+void tk_unavailable_seats_append(struct tk_buf *out, const struct tk_hold_seat *seats, size_t count)
+{
+    tk_buf_append_str(out, "\"unavailable_seats\":");
+    struct tk_jsonw w = TK_JSONW(out);
+    tk_jsonw_begin_array(&w, NULL);
+    for (size_t i = 0; i < count; i++)
+        encode_seat(&w, &seats[i], false);
+    tk_jsonw_end_array(&w);
+}
+
 struct hold_answer {
     struct tk_uuid reservation_id;
     struct tk_slice outcome;

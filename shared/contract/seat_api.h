@@ -9,7 +9,7 @@
  *                       "seats": [{"session_seat_id", "status", "price", "section", "row_number", "seat_number"}]}]}
  *     Instead of "session_seat_ids" a hold may say "best": {"quantity": 1..TK_SEAT_API_MAX_SEATS, "section"?: text,
  *     "adjacent"?: bool (true)}: event-svc chooses. Without a section it tries the cheapest section first. Two more
- * outcomes are possible then, both with "offer": {"available": int, "largest_block": int} for the section(s) asked for.
+ *     outcomes are possible then, both with "offer": {"available": int, "largest_block": int} for what was asked for.
  *   POST /api/internal/seats/release-batch
  *     {"releases": [{"reservation_id", "session_id", "revision"?}]}
  *     200 {"results": [{"reservation_id", "outcome": "released"}]}
@@ -139,6 +139,9 @@ TK_MUSTCHECK enum tk_err tk_hold_request_decode(const struct tk_json *object, co
 void tk_hold_answer_encode(struct tk_jsonw *w, const struct tk_hold_answer *answer);
 TK_MUSTCHECK enum tk_err tk_hold_answer_decode(const struct tk_json *object, struct tk_arena *arena,
                                                struct tk_hold_answer *out);
+
+/** Appends the member "unavailable_seats": [{session_seat_id, status}], which both services' 409 `seats_taken` has. */
+void tk_unavailable_seats_append(struct tk_buf *out, const struct tk_hold_seat *seats, size_t count);
 
 void tk_release_request_encode(struct tk_jsonw *w, const struct tk_release_request *request);
 TK_MUSTCHECK enum tk_err tk_release_request_decode(const struct tk_json *object, const char *pointer,
