@@ -42,7 +42,6 @@ static void take(struct tk_mq *mq, struct tk_arena *arena, struct tk_mq_delivery
     struct tk_mq_content *content = &mq->content;
     *out = (struct tk_mq_delivery){
         .tag = content->tag,
-        .redelivered = content->redelivered,
         .routing_key = tk_slice_copy(arena, tk_slice_of(content->routing_key)),
         .message_id = tk_slice_copy(arena, tk_slice_of(content->message_id)),
         .traceparent = tk_slice_copy(arena, tk_slice_of(content->traceparent)),
@@ -50,7 +49,6 @@ static void take(struct tk_mq *mq, struct tk_arena *arena, struct tk_mq_delivery
         .size = content->size,
         .oversized = content->oversized,
         .death_reason = tk_slice_copy(arena, tk_slice_of(content->death_reason)),
-        .death_count = content->death_count,
         .death_us = content->death_us,
         .delivery_count = content->delivery_count,
     };

@@ -26,7 +26,6 @@ static void begin_content(struct tk_mq_content *content, enum tk_mq_content_kind
     content->message_id[0] = '\0';
     content->traceparent[0] = '\0';
     content->death_reason[0] = '\0';
-    content->death_count = 0;
     content->death_us = 0;
     content->delivery_count = 0;
     tk_mq_copy_short(content->routing_key, routing_key);
@@ -97,7 +96,6 @@ static int on_deliver(struct tk_mq *mq, const amqp_basic_deliver_t *deliver)
 {
     begin_content(&mq->content, TK_MQ_CONTENT_HEADER_OF_DELIVERY, deliver->routing_key);
     mq->content.tag = deliver->delivery_tag;
-    mq->content.redelivered = deliver->redelivered;
     return AMQP_STATUS_OK;
 }
 

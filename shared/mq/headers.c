@@ -1,7 +1,7 @@
 /**
  * Message headers: the trace we set ourselves, and what the broker adds to a message it gave up on.
  *
- *   x-death           array, latest first, of tables {reason, count, queue, time, …}, one per queue and reason
+ *   x-death           array, latest first, of tables {reason, time, …}, one per queue and reason
  *   x-delivery-count  failed deliveries from a quorum queue
  */
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "shared/mq/internal.h"
 
 /* Whoever may publish may write these headers himself: what they say is bounded before anybody reckons with it. */
-#define DEATHS_MAX     INT32_MAX
+#define DELIVERIES_MAX INT32_MAX
 #define DEATH_TIME_MAX (TK_TIME_END_US / TK_US_PER_S - 1) /* Unix seconds */
 
 void tk_mq_copy_short(char out[TK_MQ_SHORT_TEXT], amqp_bytes_t bytes)
@@ -66,18 +66,14 @@ static int64_t number_up_to(const amqp_field_value_t *value, int64_t max)
 static void read_death(struct tk_mq_content *content, const amqp_table_t *death)
 {
     amqp_bytes_t reason = {0};
-    int64_t count = 0;
     int64_t at_us = 0;
     for (int i = 0; i < death->num_entries; i++) {
         const amqp_table_entry_t *entry = &death->entries[i];
         if (is_named(entry, "reason") && is_text(&entry->value))
             reason = entry->value.value.bytes;
-        else if (is_named(entry, "count"))
-            count = number_up_to(&entry->value, DEATHS_MAX);
         else if (is_named(entry, "time"))
             at_us = number_up_to(&entry->value, DEATH_TIME_MAX) * TK_US_PER_S;
     }
-    content->death_count += count;
     content->death_us = at_us; /* the last one read is the oldest */
     tk_mq_copy_short(content->death_reason, reason);
 }
@@ -98,6 +94,6 @@ void tk_mq_read_headers(struct tk_mq_content *content, const amqp_table_t *heade
         else if (is_named(entry, "x-death") && entry->value.kind == AMQP_FIELD_KIND_ARRAY)
             read_deaths(content, &entry->value.value.array);
         else if (is_named(entry, "x-delivery-count"))
-            content->delivery_count = number_up_to(&entry->value, DEATHS_MAX);
+            content->delivery_count = number_up_to(&entry->value, DELIVERIES_MAX);
     }
 }

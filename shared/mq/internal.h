@@ -29,11 +29,9 @@ enum tk_mq_content_kind {
 struct tk_mq_content {
     enum tk_mq_content_kind kind;
     uint64_t tag;
-    bool redelivered;
     bool oversized;
     uint64_t size;
     uint64_t missing; /* body bytes still to come */
-    int64_t death_count;
     int64_t death_us;
     int64_t delivery_count;
     char death_reason[TK_MQ_SHORT_TEXT];

@@ -82,9 +82,7 @@ struct tk_mq_delivery {
     struct tk_slice body; /* its first 64 KiB with `oversized` set when larger than 1 MiB */
     uint64_t size;        /* of the whole body, bytes */
     bool oversized;
-    bool redelivered;
     struct tk_slice death_reason; /* why it was dead-lettered first ("rejected", "delivery_limit"); empty: it never was */
-    int64_t death_count;          /* how often it was */
     int64_t death_us;             /* the first time, Unix microseconds (the broker counts seconds); 0: unknown */
     int64_t delivery_count;       /* failed deliveries before that, as far as the broker says; else 0 */
 };

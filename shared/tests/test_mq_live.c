@@ -114,7 +114,6 @@ Test(mq_live, what_is_published_arrives_as_it_was)
         cr_expect(tk_slice_eq(deliveries[i].body, messages[i].body));
         cr_expect(tk_slice_eq(deliveries[i].traceparent, messages[i].traceparent));
         cr_expect(tk_slice_eq_str(deliveries[i].routing_key, "test.two"));
-        cr_expect_not(deliveries[i].redelivered);
     }
     tk_mq_disconnect(mq);
     clean_up(mq);
@@ -160,7 +159,6 @@ Test(mq_live, unacknowledged_messages_come_again_and_poison_goes_aside)
     cr_assert_eq(tk_mq_consume(mq), TK_OK);
     cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 20000, &got), TK_OK);
     cr_assert_eq(got, 1);
-    cr_expect(deliveries[0].redelivered);
     cr_assert_eq(tk_mq_dead_letter(mq, deliveries[0].tag), TK_OK);
     cr_assert_eq(tk_mq_receive(mq, &arena, deliveries, 1, 500, &got), TK_OK);
     cr_expect_eq(got, 0, "rejected without requeueing");
@@ -173,7 +171,6 @@ Test(mq_live, unacknowledged_messages_come_again_and_poison_goes_aside)
     cr_expect(tk_slice_eq_str(deliveries[0].routing_key, "test.one"), "the key it was published with");
     cr_expect(tk_slice_eq_str(deliveries[0].message_id, TK_UUID_TEXT(&messages[0].id)));
     cr_expect(tk_slice_eq_str(deliveries[0].death_reason, "rejected"));
-    cr_expect_eq(deliveries[0].death_count, 1);
     cr_expect_lt(llabs(tk_unix_us() - deliveries[0].death_us), 60 * TK_US_PER_S);
     tk_mq_disconnect(mq);
     clean_up(mq);
