@@ -163,19 +163,24 @@ twins_make_one() {
 a_twin_that_takes_long() {
     local began elapsed holder
     event_sql "BEGIN; INSERT INTO idempotency_keys (user_id, key, request_hash) VALUES ('$USER_ONE', 'slow', 'h');
-        SELECT pg_sleep(4); ROLLBACK" >"$WORK/holder" &
+        SELECT 'the slow twin', pg_sleep(60); ROLLBACK" >"$WORK/holder" 2>&1 &
     holder=$!
-    sleep 0.5
+    eventually 5 "the slow twin" 1 slow_twins count
     began=$(now_ms)
     post "$EVENT_URL/api/v1/organizers" '{"name": "Slow"}' slow
     elapsed=$(($(now_ms) - began))
     expect_problem 409 request_in_progress
     expect_match "Retry-After" "$(header retry-after)" '^[1-9][0-9]*$'
-    expect_between "waited, ms" "$elapsed" 1000 3400
+    expect_between "waited, ms" "$elapsed" 1000 $((3400 * PATIENCE))
+    expect "slow twins ended" "$(slow_twins pg_terminate_backend)" t
     wait "$holder"
     post "$EVENT_URL/api/v1/organizers" '{"name": "Slow"}' slow
     expect_status 201
     expect "organizers" "$(event_sql "SELECT count(*) FROM organizers WHERE name = 'Slow'")" 1
+}
+
+slow_twins() { # count|pg_terminate_backend
+    event_sql "SELECT $1(pid) FROM pg_stat_activity WHERE query LIKE '%the slow twin%' AND wait_event = 'PgSleep'"
 }
 
 # --- payments ---------------------------------------------------------------------------------------------------------

@@ -11,12 +11,13 @@ short_instance() { # a booking-svc beside the stack's own, with holds of a few s
     SHORT_URL=$INSTANCE_URL
 }
 
-reserve_briefly() { # USER SEAT…
+reserve_briefly() { # USER SEAT…; also leaves ASKED_MS
+    ASKED_MS=$(now_ms)
     RESERVE_URL=$SHORT_URL reserve "$@"
 }
 
-ms_until() { # RFC 3339 time → milliseconds from now
-    echo $(($(date -u -d "$1" +%s%3N) - $(now_ms)))
+ms_until() { # RFC 3339 time [FROM] → milliseconds from FROM, or from now
+    echo $(($(date -u -d "$1" +%s%3N) - ${2:-$(now_ms)}))
 }
 
 an_unconfirmed_hold_comes_back() {
@@ -32,12 +33,14 @@ an_unconfirmed_hold_comes_back() {
     reserve_briefly "$user" "${TAKEN[0]}"
     expect_status 201
     expiry=$(json .expiry_time)
-    expect_between "milliseconds until the expiry" "$(ms_until "$expiry")" 1000 $((HOLD_SECONDS * 1000 + 200))
+    expect_between "milliseconds from the request to the expiry, at least" "$(ms_until "$expiry" "$ASKED_MS")" \
+        $((HOLD_SECONDS * 1000 - 1000)) 60000
+    expect_between "milliseconds until the expiry, at most" "$(ms_until "$expiry")" -60000 $((HOLD_SECONDS * 1000 + 200))
     expect_json '.time_remaining_seconds <= 3'
     EXPIRED=$RESERVATION_ID
     EXPIRED_USER=$user
     eventually 6 "seat" available seat_status "${TAKEN[0]}"
-    expect_between "milliseconds after its expiry" $((-$(ms_until "$expiry"))) 0 2000
+    expect_between "milliseconds after its expiry" $((-$(ms_until "$expiry"))) 0 $((2000 * PATIENCE))
     expect "reservation" "$(reservation_status "$EXPIRED")" expired
     get "$EVENT_URL/api/v1/sessions/$SESSION_ID/seats"
     expect_json '[.[] | select(.session_seat_id == $seat)] == [.[] | select(.session_seat_id == $seat and .reserved_until == null)]' \
@@ -108,7 +111,7 @@ many_holds_expire_together() {
 
 if have_programs; then
     check "a second booking-svc with short holds starts beside the first" short_instance
-    check "an unconfirmed hold comes back within 2 s of its expiry; longer holds stay" an_unconfirmed_hold_comes_back
+    check "an unconfirmed hold comes back soon after its expiry; longer holds stay" an_unconfirmed_hold_comes_back
     check "confirm and cancel after the expiry are 410" confirming_too_late
     check "the seat sells to the next buyer" the_seat_sells_to_the_next
     check "confirm against expiry: one wins, both databases agree" confirm_races_expiry
