@@ -92,6 +92,8 @@ if [ "$PRIVATE" = yes ]; then
     stack_private
     export MOCK_PAYMENT_ENABLED=true MOCK_PAYMENT_SUCCESS_RATE=1.0 SECRET_KEY=integration-test-secret-key-0123456789
     export ORPHAN_SWEEP_INTERVAL_SECONDS=1 ORPHAN_GRACE_SECONDS=1
+    # On a slow machine nobody is turned away for its sake, and no hold of one theme ends in a later one.
+    export QUEUE_MAX_WAIT_MS=0 RESERVATION_TIMEOUT_MINUTES=240
     tls_prepare || exit 2
     stack_start || exit 2
 else

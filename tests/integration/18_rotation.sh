@@ -131,6 +131,7 @@ database_password_rotates() {
 }
 
 if [ "$PRIVATE" = yes ]; then
+    later_collect # a restart ends the connections of those who wait for that
     check "the stack sells with an internal key" keys_before
     check "INTERNAL_API_KEY rotates: every step sells, the old key ends with the last" internal_key_rotates
     check "the stack sells without again" keys_after

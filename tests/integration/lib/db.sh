@@ -40,15 +40,19 @@ fingerprint() {
 }
 
 # Waits until nothing moves in either database any more (messages delivered, outbox relayed); leaves the state in
-# FINGERPRINT.
+# FINGERPRINT. A message may be between the databases while one look is like the one before, hence several.
 settle() {
-    local before tries
+    local before tries alike=0
     FINGERPRINT=$(fingerprint)
-    for tries in {1..50}; do
+    for tries in {1..200}; do
         before=$FINGERPRINT
         sleep 0.2
         FINGERPRINT=$(fingerprint)
-        [ "$FINGERPRINT" = "$before" ] && [ "$(booking_sql 'SELECT count(*) FROM outbox')" = 0 ] && return
+        if [ "$FINGERPRINT" != "$before" ] || [ "$(booking_sql 'SELECT count(*) FROM outbox')" != 0 ]; then
+            alike=0
+        elif [ $((++alike)) -eq 3 ]; then
+            return
+        fi
     done
     fail "the databases are still moving after $tries looks"
 }

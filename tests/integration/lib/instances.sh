@@ -11,10 +11,11 @@ have_programs() {
 
 have_verify() { [ -x "$(program verify)" ]; }
 
+# Above the ports a private stack takes, whose parts may be down at the moment, and below those of clients.
 free_port() {
     local port
     while :; do
-        port=$((26000 + RANDOM % 3000))
+        port=$((30000 + RANDOM % 2700))
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
     done
     echo "$port"
@@ -32,7 +33,7 @@ instance_start() {
     INSTANCE_LOG=$WORK/instance.$port.log
     INSTANCE_URL=${INSTANCE_SCHEME:-http}://127.0.0.1:$port
     INSTANCES+=("$INSTANCE_PID")
-    for tries in {1..100}; do
+    for tries in {1..400}; do
         curl -sfk -o "$WORK/instance.health" --max-time 1 "$INSTANCE_URL/health" && return 0
         kill -0 "$INSTANCE_PID" 2>/dev/null || break
         sleep 0.1
@@ -41,11 +42,11 @@ instance_start() {
     return 1
 }
 
-# instance_end SIGNAL → the exit status, 255 when it did not end within 15 s
+# instance_end SIGNAL → the exit status, 255 when it did not end within 60 s
 instance_end() {
     local tries
     kill -s "$1" "$INSTANCE_PID"
-    for tries in {1..150}; do
+    for tries in {1..600}; do
         kill -0 "$INSTANCE_PID" 2>/dev/null || {
             wait "$INSTANCE_PID"
             return
