@@ -66,7 +66,7 @@ rabbitmq_launch() {
     rabbitmq_prepare || return 1
     if ! process_running epmd; then
         process_launch epmd / epmd -address 127.0.0.1 -port "$RABBITMQ_EPMD_PORT" || return 1
-        process_await epmd 5 epmd_answers || return 1
+        process_await epmd 30 epmd_answers || return 1
     fi
     rabbitmq_env
     process_launch rabbitmq "$RUN_DIR/rabbitmq" env "${RABBITMQ_ENV[@]}" /usr/lib/rabbitmq/bin/rabbitmq-server
@@ -74,7 +74,7 @@ rabbitmq_launch() {
 
 rabbitmq_api() { curl -fsS --max-time 5 -u "$RABBITMQ_USER:$RABBITMQ_PASSWORD" "$RABBITMQ_UI_URL/api/$1"; }
 rabbitmq_healthy() { rabbitmq_api "health/checks/port-listener/$RABBITMQ_PORT" >/dev/null 2>&1; }
-rabbitmq_await() { process_await rabbitmq 60 rabbitmq_healthy; }
+rabbitmq_await() { process_await rabbitmq 180 rabbitmq_healthy; }
 
 rabbitmq_stop() {
     process_stop rabbitmq TERM 40 && process_stop epmd TERM 5

@@ -9,5 +9,5 @@ redis_launch() {
 }
 
 redis_healthy() { [ "$(redis-cli -h 127.0.0.1 -p "$REDIS_PORT" ping 2>/dev/null)" = PONG ]; }
-redis_await() { process_await redis 10 redis_healthy; }
+redis_await() { process_await redis 30 redis_healthy; }
 redis_stop() { process_stop redis TERM 10; }

@@ -92,7 +92,7 @@ service_launch() {
 service_await() {
     case $1 in
     postgres | redis | rabbitmq) "$1_await" ;;
-    *) process_await "$1" 20 program_healthy ;;
+    *) process_await "$1" 60 program_healthy ;;
     esac
 }
 

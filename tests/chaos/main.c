@@ -18,7 +18,7 @@
 #include "tests/chaos/tally.h"
 
 #define TURN_MS        2
-#define BACK_WITHIN_MS 60000 /* processes that were killed last: a RabbitMQ needs its quarter of a minute */
+#define BACK_WITHIN_MS 180000 /* processes that were killed last: a RabbitMQ needs its quarter of a minute, or several */
 #define LOOK_EVERY_MS  500
 #define LINGER_MS      2000 /* around a fault, when its effect is reported */
 

@@ -90,7 +90,7 @@ start_part() {
     case $name in
     postgres) service_start postgres ;;
     *)
-        service_launch "$name" "${PROXIED[@]}" && wait_for 20 healthy_or_dead "$name" service_healthy
+        service_launch "$name" "${PROXIED[@]}" && wait_for 60 healthy_or_dead "$name" service_healthy
         ;;
     esac
     process_running "$name" && echo "$name $(($(now_ms) - began)) ms" >>"$RUN_DIR/restarts"
@@ -108,7 +108,7 @@ open_proxy() {
         ports=("${ports[@]:1}")
     done <<<"$LINKS"
     process_launch proxy / "$ROOT/build/$VARIANT/tests/chaos/proxy" "$RUN_DIR/proxy.socket" "${arguments[@]}"
-    wait_for 5 test -S "$RUN_DIR/proxy.socket"
+    wait_for 30 test -S "$RUN_DIR/proxy.socket"
 }
 
 crash_points() {
