@@ -70,7 +70,7 @@ certificates_are_exchanged() { # URL PID
     before=$(tls_serial "$port")
     cp "$TLS_DIR/second.key" "$TLS_DIR/live.key"
     kill -s HUP "$2"
-    sleep 0.3
+    eventually 5 "the reason is logged" yes is_in "$INSTANCE_LOG" 'not that of TLS_CERT'
     expect "with a key of another certificate the old one stays" "$(tls_serial "$port")" "$before"
     cp "$TLS_DIR/second.pem" "$TLS_DIR/live.pem"
     kill -s HUP "$2"

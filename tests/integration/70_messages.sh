@@ -23,7 +23,7 @@ counters_move() {
     eventually 5 "seat" sold seat_status "$BOUGHT_SEAT"
     ASSERTIONS=$((ASSERTIONS + 1))
     local tries published acked
-    for tries in {1..30}; do
+    for tries in {1..120}; do
         published=$(broker_counter "$BROKER_QUEUE" publish)
         acked=$(broker_counter "$BROKER_QUEUE" ack)
         [ "$published" -gt "$BROKER_PUBLISHED" ] && [ "$acked" -gt "$BROKER_ACKED" ] && return

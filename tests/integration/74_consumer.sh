@@ -52,6 +52,12 @@ an_outage_costs_no_message() {
     eventually 15 "sold" 5 sold_of_held
     expect "dead letters" "$(dead_letter_count)" 0
     eventually 10 "in the queue" 0 broker_queue "$BROKER_QUEUE" '.messages // 0'
+    eventually 10 "readiness of event-svc, whose sessions were ended" 200 event_readiness
+}
+
+event_readiness() {
+    get "$EVENT_URL/readyz"
+    echo "$STATUS"
 }
 
 one_that_cannot_be_stored() {

@@ -98,7 +98,7 @@ gate_shut() {
     coproc GATE { psql -XAtq "$BOOKING_DATABASE_URL" 2>&1; }
     echo "BEGIN; INSERT INTO reservation_history (reservation_id, revision, to_status, actor)
         SELECT id, 2, 'expired', 'gate' FROM reservations WHERE session_id = '$SESSION_ID'; SELECT 'shut';" >&"${GATE[1]}"
-    read -r -t 5 answer <&"${GATE[0]}"
+    read -r -t 60 answer <&"${GATE[0]}"
     expect "the gate" "$answer" shut
 }
 
@@ -275,9 +275,9 @@ a_backlog_is_worked_off() {
         SESSION_ID=$stale
         sold=$((sold + 1))
     done
-    expect_between "sold before the backlog was gone" "$sold" 5 99
-    expect_between "milliseconds of the slowest sale" "$SLOWEST" 0 2000
-    expect_between "milliseconds of the slowest look at /health" "$SLOWEST_LOOK" 0 1000
+    expect_between "sold before the backlog was gone" "$sold" 1 99
+    expect_between "milliseconds of the slowest sale" "$SLOWEST" 0 $((2000 * PATIENCE))
+    expect_between "milliseconds of the slowest look at /health" "$SLOWEST_LOOK" 0 $((1000 * PATIENCE))
     eventually 60 "stale holds" 0 overdue_left
     eventually 10 "seats" "$HOLDS" seats_with_status "$SESSION_ID" available
     expect "expired after a younger one" "$(older_ones_left_behind)" 0
@@ -351,11 +351,13 @@ soonest_session_first_with_two() {
     first=$INSTANCE_URL
     quietly instance_start booking-worker EXPIRY_BATCH_SIZE=5
     eventually 30 "overdue holds" 0 overdue_in "$late" "$soon"
-    expect "holds expired by both" $(($(expired_by "$first") + $(expired_by "$INSTANCE_URL"))) 800
+    eventually 5 "holds expired by both, who count after they have committed" 800 expired_by_both "$first" "$INSTANCE_URL"
     expect_expired_once
     spy_close
     expect_verified
 }
+
+expired_by_both() { echo $(($(expired_by "$1") + $(expired_by "$2"))); }
 
 # Without event-svc nobody knows: the oldest go first, and the messages free the seats.
 oldest_first_without_event_svc() {

@@ -38,6 +38,7 @@ works_again() {
     for url in "$EVENT_URL" "$BOOKING_URL" "$WORKER_URL"; do
         eventually 10 "$url read-only" false is_read_only "$url"
     done
+    eventually 10 "event-svc as booking-svc sees it" up sees event-svc
     buy_one
     eventually 20 "its seat" sold seat_status "$BOUGHT_SEAT"
 }

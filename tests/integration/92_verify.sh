@@ -135,11 +135,11 @@ agrees_while_selling() {
     volley_fire 10 &
     volley=$!
     for round in 1 2 3; do
-        verify_stack --grace 5
+        verify_stack --grace 30
         expect "status of look $round: $(cat "$WORK/verify")" "$VERDICT" 0
     done
     wait "$volley"
-    verify_stack --grace 5
+    verify_stack --grace 30
     expect "status at the end: $(cat "$WORK/verify")" "$VERDICT" 0
 }
 
