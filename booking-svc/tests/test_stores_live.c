@@ -768,7 +768,8 @@ static void load_tiers(struct tier_store *store, const struct tk_uuid *ids, size
 Test(stores_live, a_full_cache_is_not_emptied_in_the_middle_of_a_load)
 {
     static struct tk_uuid ids[TIERS];
-    struct tier_store *store = tier_store_new(pg);
+    static struct tier_store *store; /* lives as long as the process */
+    store = tier_store_new(pg);
     for (unsigned n = 0; n < TIERS; n++)
         ids[n] = tier_id(n + 1);
     run("INSERT INTO price_tiers (id, name, multiplier)"
