@@ -8,15 +8,8 @@ SPY=expiry_spy # a queue that is told of every expiry, too
 # search for overdue holds goes on later from where it really stopped, which backdated rows would not show.
 without_a_worker() {
     quietly service_stop booking-worker
-    postpone_other_holds
     quietly instance_start booking-svc RESERVATION_TIMEOUT_SECONDS=2
     SHORT_URL=$INSTANCE_URL
-}
-
-# Workers are asked how many holds they expired: none of other themes may end meanwhile.
-postpone_other_holds() {
-    event_sql "UPDATE holds SET reserved_until = reserved_until + interval '1 day' WHERE state = 'held'"
-    booking_sql "UPDATE reservations SET expiry_time = expiry_time + interval '1 day' WHERE status IN ('active', 'paying')"
 }
 
 back_to_one_worker() {
