@@ -38,7 +38,7 @@ static void encode_seats(struct tk_jsonw *w, const struct tk_reservation_message
 
 void tk_reservation_message_encode(const struct tk_reservation_message *message, struct tk_buf *out)
 {
-    assert(message->seat_count >= 1 && message->seat_count <= TK_MESSAGE_MAX_SEATS);
+    assert(message->seat_count <= TK_MESSAGE_MAX_SEATS);
     assert(message->revision >= 1);
     struct tk_jsonw w = TK_JSONW(out);
     tk_jsonw_begin_object(&w, NULL);

@@ -41,7 +41,10 @@ struct tk_reservation_message {
     struct tk_slice request_id; /* of the request that made the change; {NULL, 0}: none is known */
 };
 
-/** Appends the JSON text. */
+/**
+ * Appends the JSON text. Without seats it becomes a dead letter, for a person to look at: only a damaged database has a
+ * reservation without items, and it must not stop those who serve the others.
+ */
 void tk_reservation_message_encode(const struct tk_reservation_message *message, struct tk_buf *out);
 
 /**

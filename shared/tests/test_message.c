@@ -97,6 +97,20 @@ Test(message, round_trips)
     }
 }
 
+Test(message, without_seats_is_encoded_and_refused)
+{
+    const struct tk_reservation_message message = {.event = TK_RESERVATION_EXPIRED, .revision = 2};
+    struct tk_buf text = TK_BUF_INIT(1 << 12);
+    struct tk_arena arena = {0};
+    struct tk_reservation_message back;
+    const char *why = "";
+    tk_reservation_message_encode(&message, &text);
+    cr_assert_eq(tk_reservation_message_decode(tk_buf_slice(&text), &arena, &back, &why), TK_ERR_INVALID);
+    cr_assert(strstr(why, "seats") != NULL, "%s", why);
+    tk_buf_release(&text);
+    tk_arena_release(&arena);
+}
+
 Test(message, ignores_what_a_newer_producer_adds)
 {
     struct tk_arena arena = {0};

@@ -6,14 +6,6 @@ dead_letter_api() { # METHOD [PATH]: as request() leaves it
     request "$1" "$EVENT_URL/api/internal/dead-letters${2:-}" ${INTERNAL_AUTH[@]+"${INTERNAL_AUTH[@]}"}
 }
 
-letter_about() { # RESERVATION → id of the dead letter about it, empty when there is none
-    dead_letters GET '?limit=200' | jq -r --arg id "$1" '[.data[] | select((.body // "") | contains($id)) | .id] | first // ""'
-}
-
-has_letter_about() {
-    [ -n "$(letter_about "$1")" ] && echo yes || echo no
-}
-
 session_with_a_booking() {
     open_session 2 5
     buy_one

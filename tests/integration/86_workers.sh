@@ -366,6 +366,32 @@ oldest_first_without_event_svc() {
     expect_verified
 }
 
+# --- a damaged row ----------------------------------------------------------------------------------------------------
+
+# Its message says no seats and waits for a person; the seats come back by the release, and nobody else waits for anything.
+damaged_row_stops_nobody() {
+    local expired user letter
+    overdue_holds 2 5
+    expired=$(booking_sql "SELECT id FROM reservations WHERE session_id = '$SESSION_ID' ORDER BY expiry_time LIMIT 1")
+    booking_sql "DELETE FROM reservation_items WHERE reservation_id = '$expired'"
+    quietly instance_start booking-worker
+    eventually 30 "overdue holds" 0 overdue_left
+    eventually 30 "seats" "$HOLDS" seats_with_status "$SESSION_ID" available
+    user=$(uuid)
+    take 1
+    reserve "$user" "${TAKEN[0]}"
+    expect_status 201
+    booking_sql "DELETE FROM reservation_items WHERE reservation_id = '$RESERVATION_ID'"
+    cancel "$user" "$RESERVATION_ID"
+    expect_status 200
+    for letter in "$expired" "$RESERVATION_ID"; do
+        eventually 60 "dead letter" yes has_letter_about "$letter"
+        dead_letters DELETE "/$(letter_about "$letter")" >"$WORK/letter"
+        booking_sql "DELETE FROM reservations WHERE id = '$letter'; DELETE FROM reservation_history WHERE reservation_id = '$letter'"
+    done
+    expect_verified
+}
+
 free_in_both() { echo "$(seats_with_status "$1" available) $(seats_with_status "$2" available)"; }
 
 if [ "$PRIVATE" = yes ]; then
@@ -387,6 +413,9 @@ if [ "$PRIVATE" = yes ]; then
     back_to_one_worker
     without_a_worker
     check "stale holds of two sessions, event-svc away: the oldest first" oldest_first_without_event_svc
+    back_to_one_worker
+    without_a_worker
+    check "reservations that lost their items: a dead letter each, nobody else is held up" damaged_row_stops_nobody
     back_to_one_worker
 else
     skip "workers that sleep or were away" "breaks parts of the stack; --private does it"

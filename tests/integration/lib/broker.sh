@@ -50,6 +50,14 @@ dead_letters_like() { # PAYLOAD → how many have exactly this body
     dead_letters GET '?limit=200' | jq --arg payload "$1" '[.data[] | select(.body == $payload)] | length'
 }
 
+letter_about() { # RESERVATION → id of the dead letter about it, empty when there is none
+    dead_letters GET '?limit=200' | jq -r --arg id "$1" '[.data[] | select((.body // "") | contains($id)) | .id] | first // ""'
+}
+
+has_letter_about() {
+    [ -n "$(letter_about "$1")" ] && echo yes || echo no
+}
+
 dead_letter_count() {
     dead_letters GET '?limit=200' | jq '.data | length'
 }
