@@ -175,8 +175,9 @@ static enum tk_err look(struct dead_letters *letters)
     enum tk_err err = count_waiting(letters);
     if (!err)
         note_fullness(letters);
-    if (!err && tk_outbox_relay_run(letters->relay, RELAY_BATCHES, &relayed) != TK_OK)
-        atomic_store(&letters->notified, notified); /* the broker is away, or another relay is at it: soon again */
+    bool done = !err && tk_outbox_relay_run(letters->relay, RELAY_BATCHES, &relayed) == TK_OK;
+    if (notified && !done)
+        atomic_store(&letters->notified, true); /* the broker is away, or another relay is at it: soon again */
     return err;
 }
 
