@@ -17,6 +17,14 @@
 static struct web web;
 static char bind_to[100];
 
+static void remove_socket(void)
+{
+    if (bind_to[0] != '\0')
+        (void)unlink(bind_to + strlen("unix:"));
+}
+
+TestSuite(http_inside, .fini = remove_socket);
+
 /* --- addresses ------------------------------------------------------------------------------------------------------ */
 
 struct address_case {
