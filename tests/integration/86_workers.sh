@@ -379,8 +379,8 @@ damaged_row_stops_nobody() {
     eventually 30 "seats" "$HOLDS" seats_with_status "$SESSION_ID" available
     user=$(uuid)
     take 1
-    reserve "$user" "${TAKEN[0]}"
-    expect_status 201
+    eventually 15 "who comes next" 201 reserve_status "$user" "${TAKEN[0]}"
+    RESERVATION_ID=$(json .id)
     booking_sql "DELETE FROM reservation_items WHERE reservation_id = '$RESERVATION_ID'"
     cancel "$user" "$RESERVATION_ID"
     expect_status 200
