@@ -9,6 +9,7 @@
 
 #define PULSE_MS    2000
 #define WORRIED_MS  1000
+#define EAGER_MS    20 /* at the start, while the first connection is being made and nobody is served */
 #define DEADLINE_MS 1000
 
 const struct tk_pg_statement sql_lineage_beat = {"lineage_beat",
@@ -38,9 +39,10 @@ static tk_loop_fn beat;
 static void rest(struct lineage *lineage)
 {
     const bool calm = commit_gate_allows(lineage->gate) && !lineage->diverged;
+    const int64_t pause_ms = !calm ? WORRIED_MS : lineage->informed ? PULSE_MS : EAGER_MS;
     tk_metric_set(&diverged_gauge, lineage->diverged);
     tk_metric_set(&commits_gauge, commit_gate_allows(lineage->gate));
-    tk_timer_start(lineage->loop, &lineage->timer, calm ? PULSE_MS : WORRIED_MS, beat, lineage);
+    tk_timer_start(lineage->loop, &lineage->timer, pause_ms, beat, lineage);
 }
 
 /* event-svc has answered, or cannot: no more can be known now. */

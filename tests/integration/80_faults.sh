@@ -199,7 +199,18 @@ nothing_was_reported() { # sanitizers write into the logs
         xargs -r tail -n 30)" ""
 }
 
+# It waits for nobody's next beat: that would be two seconds in which nobody buys.
+ready_soon() {
+    local began
+    began=$(now_ms)
+    quietly instance_start booking-svc
+    expect_between "milliseconds until it is healthy" $(($(now_ms) - began)) 1 1500
+    instance_end TERM
+    expect "exit status" $? 0
+}
+
 if [ "$PRIVATE" = yes ]; then
+    check "booking-svc is ready at once after its start" ready_soon
     check "kill -9 of the worker: holds stay, confirm is 410, seats come back with the worker" worker_killed_with_holds_outstanding
     check "two workers expire each hold once" two_workers_expire_once
     instances_stop
