@@ -33,10 +33,10 @@ SQL
         "$FLOOR_URL" >/dev/null
 }
 
-# floor_run CLIENTS BUMP: reservations per second.
+# floor_run CLIENTS BUMP: reservations per second. pgbench counts in whole seconds.
 floor_run() {
     pgbench -n -M prepared -f "$ROOT/bench/reserve.pgbench.sql" -D sessions="$FLOOR_SESSIONS" -D seats="$FLOOR_SEATS" \
-        -D bump="$2" -c "$1" -j 2 -T "$SECONDS_EACH" "$FLOOR_URL" 2>"$OUT/pgbench.log" |
+        -D bump="$2" -c "$1" -j 2 -T "${SECONDS_EACH%.*}" "$FLOOR_URL" 2>"$OUT/pgbench.log" |
         sed -n 's/^tps = \([0-9.]*\).*/\1/p'
 }
 
