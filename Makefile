@@ -192,7 +192,7 @@ config-docs: all ## docs/CONFIG.md again from the programs' setting tables
 docs-assets: ## Swagger UI from npm, for /docs
 	deploy/docs-assets.sh
 
-bench-quick: ## W1, W3, W5, R1, R2 in about 80 seconds
+bench-quick: ## W1, W3, W5, R1, R2 in about 85 seconds
 	bench/run.sh quick
 
 bench: ## every workload but G1, a quarter of an hour
