@@ -2,17 +2,11 @@
 # shellcheck disable=SC2016 # jq has dollar signs
 # A rush: best-available reservations through booking-svc, and what it remembers about refusals
 
-best() { # USER JSON-MEMBERS [CURL ARGUMENT…]
-    local user=$1 members=$2
-    shift 2
-    send POST "$BOOKING_URL/api/v1/reservations" "{\"session_id\": \"$SESSION_ID\", $members}" -H "X-User-ID: $user" "$@"
-}
-
 best_available_is_a_reservation() {
     local buyer id
     buyer=$(uuid)
     open_session 2 5
-    best "$buyer" '"quantity": 3'
+    reserve_best "$buyer" '"quantity": 3'
     expect_status 201
     expect_json '.seats_count == 3 and (.items | map(.row_number) | unique | length) == 1'
     expect_json '.total_amount == (.items | map(.final_price) | add)'
@@ -25,25 +19,25 @@ best_available_keeps_its_key() {
     local buyer key id
     buyer=$(uuid) key=$(uuid)
     open_session 1 4
-    best "$buyer" '"quantity": 4' -H "Idempotency-Key: $key"
+    reserve_best "$buyer" '"quantity": 4' -H "Idempotency-Key: $key"
     expect_status 201
     id=$(json .id)
-    best "$(uuid)" '"quantity": 1'
+    reserve_best "$(uuid)" '"quantity": 1'
     expect_problem 409 sold_out
-    best "$buyer" '"quantity": 4' -H "Idempotency-Key: $key"
+    reserve_best "$buyer" '"quantity": 4' -H "Idempotency-Key: $key"
     expect_status 201
     expect "the same reservation" "$(json .id)" "$id"
-    best "$buyer" '"quantity": 3' -H "Idempotency-Key: $key"
+    reserve_best "$buyer" '"quantity": 3' -H "Idempotency-Key: $key"
     expect_problem 422 idempotency_key_reuse
 }
 
 nonsense_is_refused() {
     open_session 1 2
-    best "$(uuid)" '"quantity": 0'
+    reserve_best "$(uuid)" '"quantity": 0'
     expect_problem 422 validation_failed /quantity
-    best "$(uuid)" '"quantity": 1, "seat": 1'
+    reserve_best "$(uuid)" '"quantity": 1, "seat": 1'
     expect_problem 422 validation_failed /seat
-    best "$(uuid)" '"section": "A"'
+    reserve_best "$(uuid)" '"section": "A"'
     expect_problem 422 validation_failed /seats
 }
 
@@ -51,10 +45,10 @@ free_seats_come_back_at_once() {
     local buyer id
     buyer=$(uuid)
     open_session 1 2
-    best "$buyer" '"quantity": 2'
+    reserve_best "$buyer" '"quantity": 2'
     expect_status 201
     id=$(json .id)
-    best "$(uuid)" '"quantity": 1'
+    reserve_best "$(uuid)" '"quantity": 1'
     expect_problem 409 sold_out
     expect_json '.offer.available == 0'
     cancel "$buyer" "$id"
@@ -62,7 +56,7 @@ free_seats_come_back_at_once() {
 }
 
 best_status() {
-    best "$(uuid)" '"quantity": 1'
+    reserve_best "$(uuid)" '"quantity": 1'
     echo "$STATUS"
 }
 

@@ -88,11 +88,6 @@ room_comes_back_by_itself() {
     RESERVE_URL=$INSTANCE_URL eventually 8 "one more seat" 201 reserve_status "$user" "${SEATS[0]}"
 }
 
-reserve_status() { # USER SEAT → status
-    reserve "$@"
-    echo "$STATUS"
-}
-
 # --- requests -------------------------------------------------------------------------------------------------------------
 
 RATE=1 BURST=20 # tokens a second, so few that none comes between two requests even here, and at once

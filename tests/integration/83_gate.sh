@@ -59,12 +59,7 @@ everything_comes_back() { # SERVICE
         eventually 15 "readiness of $url" 200 readiness "$url"
     done
     take 1
-    eventually 15 "a reservation" 201 reserve_status
-}
-
-reserve_status() { # of the seat taken
-    reserve "$(uuid)" "${TAKEN[0]}"
-    echo "$STATUS"
+    eventually 15 "a reservation" 201 reserve_status "$(uuid)" "${TAKEN[0]}"
 }
 
 if [ "$PRIVATE" = yes ]; then

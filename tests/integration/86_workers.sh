@@ -177,11 +177,6 @@ release_answered() { # EVENT-SVC URL → yes when it released something, or foun
         awk '/^http_requests_total.*seats\/release-batch.*2xx/ && $2 > 0 { print "yes" }'
 }
 
-reserve_status() { # USER SEAT… → status; the sleeper did not remove its holds' locks, those end by themselves
-    reserve "$@"
-    echo "$STATUS"
-}
-
 # An event-svc of its own sleeps with the call in its ears, so the worker sleeps between its commit and the end of its release.
 # Both wake up when the seats have long been released by others and are somebody else's.
 released_too_late() {
@@ -199,6 +194,7 @@ released_too_late() {
     eventually 30 "seats" "$HOLDS" seats_with_status "$SESSION_ID" available
     for n in 1 2 3 4; do
         take 10
+        # The sleeper did not remove its holds' locks; those end by themselves.
         eventually 15 "who comes next" 201 reserve_status "$(uuid)" "${TAKEN[@]}"
         owners+="${owners:+, }'$(json .id)'"
     done

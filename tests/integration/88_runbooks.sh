@@ -74,18 +74,14 @@ dead_letter() {
     dead_letters_purge
 }
 
-best_available() { # QUANTITY
-    send POST "$BOOKING_URL/api/v1/reservations" "{\"session_id\": \"$SESSION_ID\", \"quantity\": $1}" -H "X-User-ID: $(uuid)"
-}
-
 best_available_code() { # QUANTITY → code of the refusal, or the status of the reservation
-    best_available "$1"
+    reserve_best "$(uuid)" "\"quantity\": $1"
     json '.code // .status'
 }
 
 selling_stops() {
     open_session 2 5
-    best_available 2
+    reserve_best "$(uuid)" '"quantity": 2'
     expect_status 201
     follow "Stop selling a session" 1 SESSION="$SESSION_ID"
     expect "seats blocked" "$(seats_with_status "$SESSION_ID" blocked)" 8

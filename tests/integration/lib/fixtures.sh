@@ -87,6 +87,17 @@ reserve() { # USER SEAT… → RESERVATION_ID when it worked
     RESERVATION_ID=$(json '.id // empty' 2>/dev/null)
 }
 
+reserve_status() { # USER SEAT… → status
+    reserve "$@"
+    echo "$STATUS"
+}
+
+reserve_best() { # USER JSON-MEMBERS [CURL ARGUMENT…]
+    local user=$1 members=$2
+    shift 2
+    send POST "$BOOKING_URL/api/v1/reservations" "{\"session_id\": \"$SESSION_ID\", $members}" -H "X-User-ID: $user" "$@"
+}
+
 confirm() { # USER RESERVATION [PAYMENT]
     send POST "$BOOKING_URL/api/v1/reservations/$2/confirm" "{\"payment_id\": \"${3:-$ALWAYS_PAYS}\"}" -H "X-User-ID: $1"
 }
